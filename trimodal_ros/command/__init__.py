@@ -1,0 +1,1 @@
+"""A planned trajectory in, what may be sent to the controller out."""

@@ -1,0 +1,77 @@
+"""
+A Trajectory as a trajectory_msgs/JointTrajectory, and back.
+
+``MessageTypes`` holds the classes: rclpy's on the robot, those of ``rosbags`` elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..observe.stamp import stamp_ns
+from ..spec import NS_PER_S, RobotSpec, SpecError, Trajectory
+
+
+@dataclass(frozen=True)
+class MessageTypes:
+    """Message classes of one ROS client library, and how it takes numbers and bytes."""
+
+    Time: type
+    Duration: type
+    Header: type
+    String: type
+    Image: type
+    JointState: type
+    JointTrajectory: type
+    JointTrajectoryPoint: type
+    floats: Callable  # a float64 array as a field value
+    octets: Callable  # bytes as a field value
+
+    def header(self, stamp: int, frame_id: str = ''):
+        """Return a std_msgs/Header with ``stamp`` in nanoseconds."""
+        time = self.Time(sec=stamp // NS_PER_S, nanosec=stamp % NS_PER_S)
+        return self.Header(stamp=time, frame_id=frame_id)
+
+
+def to_message(trajectory: Trajectory, types: MessageTypes):
+    """Return the JointTrajectory, stamped with the trajectory's own time."""
+    return types.JointTrajectory(
+        header=types.header(trajectory.stamp_ns), joint_names=list(trajectory.robot.joint_names),
+        points=[_to_point(trajectory, step, types)
+                for step in range(len(trajectory.time_s_T))])
+
+
+def _to_point(trajectory: Trajectory, step: int, types: MessageTypes):
+    time_ns = round(trajectory.time_s_T[step] * NS_PER_S)
+    velocity = [] if trajectory.velocity_TJ is None else trajectory.velocity_TJ[step]
+    return types.JointTrajectoryPoint(
+        positions=types.floats(trajectory.position_TJ[step]), velocities=types.floats(velocity),
+        accelerations=types.floats([]), effort=types.floats([]),
+        time_from_start=types.Duration(sec=time_ns // NS_PER_S, nanosec=time_ns % NS_PER_S))
+
+
+def from_message(message, robot: RobotSpec) -> Trajectory:
+    """
+    Return a message as a Trajectory in spec order.
+
+    Raises SpecError when its joints are not those of the robot or a point is malformed.
+    """
+    names = list(message.joint_names)
+    if sorted(names) != sorted(robot.joint_names):
+        raise SpecError(f'the trajectory is for joints {names}, '
+                        f'the robot has {list(robot.joint_names)}')
+    order = [names.index(name) for name in robot.joint_names]
+    for index, point in enumerate(message.points):
+        if len(point.positions) != len(names) or len(point.velocities) not in (0, len(names)):
+            raise SpecError(f'point {index}: {len(point.positions)} positions and '
+                            f'{len(point.velocities)} velocities for {len(names)} joints')
+    has_velocity = bool(message.points) and all(len(p.velocities) for p in message.points)
+    return Trajectory(
+        robot, stamp_ns(message.header.stamp),
+        [stamp_ns(point.time_from_start) / NS_PER_S for point in message.points],
+        np.array([np.asarray(point.positions)[order] for point in message.points]),
+        np.array([np.asarray(point.velocities)[order] for point in message.points])
+        if has_velocity else None)

@@ -1,0 +1,129 @@
+"""
+One decision: observe, plan, and what of it may be commanded now.
+
+The live node and the lockstep simulator decide with this same class. Safe to feed from one
+thread while another decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+import threading
+import time
+
+import numpy as np
+
+from .chunk import ExpiredError, hold_trajectory, join_chunk, reference_ahead
+from .limits import check_limits, LimitError
+from .playback import CommandedMotion
+from ..observe.observer import MaxAge, Observer
+from ..spec import NS_PER_S, Observation, RobotSpec, SpecError, Trajectory
+
+Planner = Callable[[Observation], 'Trajectory | None']
+MOVING_RAD_S = 1e-3
+
+
+@dataclass(frozen=True)
+class Decision:
+    """
+    What came of one observation.
+
+    ``trajectory`` may be sent (None: go on as before); ``refusal`` says why the plan may not be.
+    ``stages_ms`` are 'observe', 'model' and 'command'; ``age_ms`` is the age of the observation
+    when the decision was ready.
+    """
+
+    observation: Observation
+    trajectory: Trajectory | None
+    refusal: str
+    stages_ms: Mapping[str, float]
+    age_ms: float
+
+
+class Pilot:
+    """Holds what was observed and commanded; ``clock`` returns nanoseconds."""
+
+    def __init__(self, robot: RobotSpec, planner: Planner, clock: Callable[[], int],
+                 max_age: MaxAge | None = None, max_command_age_s: float = 0.3):
+        self.robot, self.planner, self.clock = robot, planner, clock
+        self.max_command_age_s = max_command_age_s
+        self.observer, self.commanded = Observer(robot, max_age), CommandedMotion()
+        self.lock = threading.RLock()
+
+    def decide(self) -> Decision:
+        """
+        Observe, plan and check.
+
+        Raises NotReady or ImageError when there is nothing to decide on; whatever the planner
+        raises goes through. A plan that is late is dropped; one outside the limits or not
+        finite becomes a hold.
+        """
+        started = time.perf_counter()
+        with self.lock:
+            observation = self.observer.observe(self.clock(), self.commanded.position_at)
+        observed = time.perf_counter()
+        trajectory, refusal = None, ''
+        try:
+            planned = self.planner(observation)
+        except SpecError as error:  # not finite, or of another shape
+            planned, refusal = None, str(error)
+            trajectory = self.hold()
+        thought = time.perf_counter()
+        if planned is not None:
+            trajectory, refusal = self._command(planned, observation)
+        ended = time.perf_counter()
+        stages_ms = {'observe': 1e3 * (observed - started), 'model': 1e3 * (thought - observed),
+                     'command': 1e3 * (ended - thought)}
+        age_ms = (self.clock() - observation.stamp_ns) / 1e6
+        return Decision(observation, trajectory, refusal, stages_ms, age_ms)
+
+    def _command(self, planned: Trajectory, observation: Observation):
+        now_ns = self.clock()
+        age_s = (now_ns - observation.stamp_ns) / NS_PER_S
+        if age_s > self.max_command_age_s:
+            return None, (f'late: the image is {age_s:.3f} s old, '
+                          f'at most {self.max_command_age_s} s is allowed')
+        try:
+            with self.lock:
+                before = reference_ahead(self.commanded, now_ns, observation.position_J)
+            trajectory = join_chunk(planned, before, now_ns)
+            check_limits(trajectory)
+        except ExpiredError as error:
+            return None, str(error)
+        except LimitError as error:
+            return self.hold(), str(error)
+        return trajectory, ''
+
+    def sent(self, trajectory: Trajectory) -> None:
+        """Note that a trajectory was published now."""
+        now_ns = self.clock()
+        with self.lock:
+            measured_J = self.observer.newest_position_J(now_ns)
+            if measured_J is None:
+                measured_J = trajectory.position_TJ[0]
+            self.commanded.send(trajectory, now_ns, measured_J)
+
+    def hold(self) -> Trajectory | None:
+        """Return the trajectory that brakes now, or None when no joint position is known."""
+        now_ns = self.clock()
+        with self.lock:
+            measured_J = self.observer.newest_position_J(now_ns)
+            if measured_J is None and self.commanded.reference(now_ns) is None:
+                return None
+            return hold_trajectory(
+                self.robot, reference_ahead(self.commanded, now_ns, measured_J))
+
+    @property
+    def is_moving(self) -> bool:
+        """Tell whether something other than rest is commanded now."""
+        with self.lock:
+            reference = self.commanded.reference(self.clock())
+        return reference is not None and bool(
+            np.abs(reference.velocity_J).max() > MOVING_RAD_S)
+
+    @property
+    def is_braking(self) -> bool:
+        """Tell whether the newest trajectory sent is a hold."""
+        with self.lock:
+            return self.commanded.newest_length == 1

@@ -1,0 +1,114 @@
+"""
+What a joint_trajectory_controller makes of a trajectory, and so what is commanded when.
+
+Follows ``trajectory.cpp::sample`` of ros2_controllers (Jazzy): linear between points without
+velocities, cubic with them, the state before the message until the first point, the last point
+for ever after.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..spec import NS_PER_S, Trajectory
+
+HISTORY = 16
+
+
+@dataclass(frozen=True)
+class JointReference:
+    """A position (rad) and velocity (rad/s) commanded at one time."""
+
+    time_ns: int
+    position_J: np.ndarray
+    velocity_J: np.ndarray
+
+    @classmethod
+    def at_rest(cls, time_ns: int, position_J) -> JointReference:
+        position_J = np.array(position_J, dtype=np.float64)
+        return cls(time_ns, position_J, np.zeros_like(position_J))
+
+
+@dataclass(frozen=True, eq=False)
+class Played:
+    """One accepted trajectory and the reference it took over from; values are not checked."""
+
+    start_ns: int
+    time_s_T: np.ndarray
+    position_TJ: np.ndarray
+    velocity_TJ: np.ndarray | None
+    before: JointReference
+
+    def sample(self, time_ns: int) -> JointReference:
+        """Return the reference the controller follows at ``time_ns``."""
+        time_s = (time_ns - self.start_ns) / NS_PER_S
+        end = int(np.searchsorted(self.time_s_T, time_s, side='right'))
+        if end == len(self.time_s_T):
+            return JointReference.at_rest(time_ns, self.position_TJ[-1])
+        t0, p0, v0 = self._segment_start(end)
+        p1, t1 = self.position_TJ[end], self.time_s_T[end]
+        v1 = None if self.velocity_TJ is None else self.velocity_TJ[end]
+        position_J, velocity_J = interpolate(time_s - t0, t1 - t0, p0, v0, p1, v1)
+        return JointReference(time_ns, position_J, velocity_J)
+
+    def _segment_start(self, end: int):
+        if end > 0:
+            v0 = None if self.velocity_TJ is None else self.velocity_TJ[end - 1]
+            return self.time_s_T[end - 1], self.position_TJ[end - 1], v0
+        before_s = (self.before.time_ns - self.start_ns) / NS_PER_S
+        return before_s, self.before.position_J, self.before.velocity_J
+
+
+def interpolate(time_s, duration_s, p0, v0, p1, v1):
+    """Return position and velocity on a segment: linear without velocities, else cubic Hermite."""
+    if duration_s <= 0:
+        return p1, np.zeros_like(p1) if v1 is None else v1
+    u = min(max(time_s / duration_s, 0.0), 1.0)
+    slope = (p1 - p0) / duration_s
+    if v0 is None or v1 is None:
+        return p0 + u * (p1 - p0), slope
+    c2 = 3 * slope - 2 * v0 - v1
+    c3 = v0 + v1 - 2 * slope
+    position_J = p0 + duration_s * (v0 * u + c2 * u**2 + c3 * u**3)
+    return position_J, v0 + 2 * c2 * u + 3 * c3 * u**2
+
+
+class CommandedMotion:
+    """
+    What has been commanded, newest last: trajectories as the controller plays them.
+
+    Assumes ``interpolate_from_desired_state: true``, as the package's set-up asks for.
+    """
+
+    def __init__(self):
+        self._played = deque(maxlen=HISTORY)
+
+    def clear(self) -> None:
+        """Forget everything, as when another commander has had the robot."""
+        self._played.clear()
+
+    def send(self, trajectory: Trajectory, now_ns: int, measured_J: np.ndarray) -> None:
+        """Note a trajectory sent now; it takes over from what is commanded, or from measured."""
+        before = self.reference(now_ns) or JointReference.at_rest(now_ns, measured_J)
+        self._played.append(Played(
+            trajectory.stamp_ns, trajectory.time_s_T, trajectory.position_TJ,
+            trajectory.velocity_TJ, before))
+
+    @property
+    def newest_length(self) -> int:
+        """Points of the newest trajectory; a hold has one."""
+        return len(self._played[-1].time_s_T) if self._played else 0
+
+    def reference(self, time_ns: int) -> JointReference | None:
+        """Return what is or was commanded at a time; None before anything was."""
+        for played in reversed(self._played):
+            if played.before.time_ns <= time_ns:
+                return played.sample(time_ns)
+        return None
+
+    def position_at(self, time_ns: int) -> np.ndarray | None:
+        reference = self.reference(time_ns)
+        return None if reference is None else reference.position_J

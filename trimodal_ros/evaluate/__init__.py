@@ -1,0 +1,1 @@
+"""A checkpoint in, numbers, pictures and an exit code out."""

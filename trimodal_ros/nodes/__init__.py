@@ -1,0 +1,1 @@
+"""ROS 2 executables: shells round the rooms before this one."""

@@ -1,0 +1,124 @@
+"""
+Records what happens on the graph as episodes: raw serialized messages, one bag an instruction.
+
+``~/record`` (std_srvs/SetBool): true starts an episode, false ends it. Whether it was a success
+is read from the latched ``outcome`` topic (std_msgs/Bool), if anyone publishes it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.node import Node
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import Bool, String
+from std_srvs.srv import SetBool
+from trajectory_msgs.msg import JointTrajectory
+
+from .ros import COMMAND_QOS, LATCHED_QOS, now_ns, parameter, run_node, SENSOR_QOS
+from ..record.episode import EpisodeError, EpisodeInfo, EpisodeWriter
+from ..spec import RobotSpec
+
+OUTCOMES = {None: 'unknown', True: 'success', False: 'failure'}
+
+
+class RecorderNode(Node):
+    """Writes an episode while recording is on; an unfinished one is closed on shutdown."""
+
+    def __init__(self):
+        super().__init__('recorder')
+        for name, description in (
+                ('out', 'Directory that gets one rosbag2 directory an episode'),
+                ('robot', 'Robot YAML: which cameras to record')):
+            self.declare_parameter(name, '', ParameterDescriptor(
+                description=description, read_only=True))
+        self.out = Path(parameter(self, 'out'))
+        self.robot = RobotSpec.from_yaml(parameter(self, 'robot'))
+        self.out.mkdir(parents=True, exist_ok=True)
+        self._writer, self._instruction, self._outcome = None, '', None
+        self._checkpoint, self._received = '', {}
+        self._types = {}
+        self._subscribe_all()
+        self.create_subscription(String, 'instruction', self._on_instruction, LATCHED_QOS)
+        self.create_subscription(Bool, 'outcome', self._on_outcome, LATCHED_QOS)
+        self.create_subscription(DiagnosticArray, 'policy/decision', self._on_decision, 10)
+        self.create_service(SetBool, '~/record', self._on_record)
+
+    def _subscribe_all(self) -> None:
+        for camera in self.robot.cameras:
+            self._subscribe(camera.topic, Image, 'sensor_msgs/msg/Image', SENSOR_QOS)
+        self._subscribe('joint_states', JointState, 'sensor_msgs/msg/JointState', SENSOR_QOS)
+        self._subscribe('joint_trajectory', JointTrajectory,
+                        'trajectory_msgs/msg/JointTrajectory', COMMAND_QOS)
+        self._subscribe('policy/decision', DiagnosticArray,
+                        'diagnostic_msgs/msg/DiagnosticArray', 10)
+        self._types['instruction'] = 'std_msgs/msg/String'
+
+    def _subscribe(self, topic: str, message_class, type_name: str, qos) -> None:
+        self._types[topic] = type_name
+
+        def store(data: bytes) -> None:
+            if self._writer is not None:
+                self._writer.write(topic, now_ns(self), data)
+                self._received[topic] = self._received.get(topic, 0) + 1
+        self.create_subscription(message_class, topic, store, qos, raw=True)
+
+    def _on_instruction(self, message: String) -> None:
+        self._instruction = message.data
+
+    def _on_outcome(self, message: Bool) -> None:
+        self._outcome = message.data
+
+    def _on_decision(self, message: DiagnosticArray) -> None:
+        values = {item.key: item.value for item in message.status[0].values}
+        self._checkpoint = values.get('checkpoint', '')
+
+    def _on_record(self, request, response):
+        try:
+            response.message = self._start() if request.data else self._finish()
+            response.success = True
+        except EpisodeError as error:
+            response.success, response.message = False, str(error)
+        return response
+
+    def _start(self) -> str:
+        if self._writer is not None:
+            raise EpisodeError('already recording; end the episode first')
+        if not self._instruction:
+            raise EpisodeError('no instruction has been published: an episode needs one')
+        number = len(list(self.out.glob('episode_*')))
+        self._writer = EpisodeWriter(self.out / f'episode_{number:04d}')
+        for topic, type_name in self._types.items():
+            self._writer.add_topic(topic, type_name, latched=topic == 'instruction')
+        self._writer.write('instruction', now_ns(self),
+                           serialize_string(self._instruction))
+        self._outcome, self._received = None, {}
+        self._recorded_instruction = self._instruction
+        return str(self._writer.path)
+
+    def _finish(self) -> str:
+        if self._writer is None:
+            raise EpisodeError('not recording')
+        writer, self._writer = self._writer, None
+        path = writer.close(EpisodeInfo(
+            instruction=self._recorded_instruction, robot=self.robot.content_hash,
+            source='policy', outcome=OUTCOMES[self._outcome], checkpoint=self._checkpoint))
+        self.get_logger().info(f'{path}: {self._received}')
+        return str(path)
+
+    def close(self) -> None:
+        """Finish the episode under way."""
+        if self._writer is not None:
+            self._finish()
+
+
+def serialize_string(text: str) -> bytes:
+    """Return the CDR bytes of a std_msgs/String."""
+    from rclpy.serialization import serialize_message
+    return serialize_message(String(data=text))
+
+
+def main(args: list[str] | None = None) -> None:
+    run_node(RecorderNode, args)

@@ -1,0 +1,78 @@
+"""What every node of this package shares: message classes, QoS and the way it is run."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+import signal
+import threading
+import traceback
+
+from builtin_interfaces.msg import Duration, Time
+import numpy as np
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, qos_profile_sensor_data, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import Header, String
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+from ..command.message import MessageTypes
+
+ROS_TYPES = MessageTypes(
+    Time=Time, Duration=Duration, Header=Header, String=String, Image=Image,
+    JointState=JointState, JointTrajectory=JointTrajectory,
+    JointTrajectoryPoint=JointTrajectoryPoint,
+    floats=lambda values: array('d', np.asarray(values, dtype=np.float64).tobytes()),
+    octets=lambda values: array('B', values))  # an array skips the setter's walk over bytes
+
+SIGNAL_POLL_S = 0.1
+SENSOR_QOS = qos_profile_sensor_data
+COMMAND_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+LATCHED_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
+                         durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+def now_ns(node: Node) -> int:
+    """Return the node's clock, which may be simulated."""
+    return node.get_clock().now().nanoseconds
+
+
+def run_node(make_node: Callable[[], Node], args: list[str] | None = None) -> None:
+    """
+    Spin one node until SIGINT, SIGTERM or shutdown, then let its ``close`` have the last word.
+
+    rclpy's own handlers would shut the context down first, and nothing could be sent any more.
+    """
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    node = None
+    try:
+        node = make_node()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        while not stop.is_set() and rclpy.ok():
+            executor.spin_once(timeout_sec=SIGNAL_POLL_S)
+    finally:
+        if node is not None:
+            node.close()
+            node.destroy_node()
+        rclpy.try_shutdown()
+
+
+def parameter(node: Node, name: str):
+    """Return a declared parameter's value; empty strings count as missing and are an error."""
+    value = node.get_parameter(name).value
+    if node.get_parameter(name).type_ == Parameter.Type.STRING and not value:
+        raise ValueError(f'parameter {name!r} is empty: {node.describe_parameter(name).description}')
+    return value
+
+
+def log_traceback(node: Node, what: str) -> None:
+    """Log the exception being handled: rclpy swallows those raised in transitions."""
+    node.get_logger().error(f'{what}: {traceback.format_exc()}')

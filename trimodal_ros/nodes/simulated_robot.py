@@ -1,0 +1,179 @@
+"""
+The simulated SO-101 as a ROS node, in real time: its driver, controller and cameras.
+
+One thread owns the simulator (an OpenGL context belongs to a thread) and paces it by the
+node's clock; callbacks only put work in its queue.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+import queue
+import threading
+
+import numpy as np
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.node import Node
+from sensor_msgs.msg import Image, JointState
+from std_msgs.msg import Bool
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from .ros import (COMMAND_QOS, LATCHED_QOS, log_traceback, now_ns, ROS_TYPES, run_node,
+                  SENSOR_QOS)
+from ..sim.controller import Refused
+from ..sim.layout import make_layout, Task
+from ..sim.robot import CAMERA_SIZE_PX, SimulatedRobot
+from ..sim.viewer import open_viewer
+from ..spec import NS_PER_S
+
+JOINT_STATES_HZ = 50
+TICK_S = 0.004
+LOST_NS = 200_000_000    # fallen behind by more, the simulator lets the time go
+REPORT_S = 5.0
+RESET_TIMEOUT_S = 30.0
+
+
+class SimulatedRobotNode(Node):
+    """Publishes images, joint_states and ~/task_done; obeys joint_trajectory."""
+
+    def __init__(self):
+        super().__init__('simulated_robot')
+        self._declare_parameters()
+        self._work = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._images = {camera: self.create_publisher(Image, f'{camera}/image_raw', SENSOR_QOS)
+                        for camera in CAMERA_SIZE_PX}
+        self._joints = self.create_publisher(JointState, 'joint_states', SENSOR_QOS)
+        self._task_done = self.create_publisher(Bool, '~/task_done', LATCHED_QOS)
+        self.create_subscription(JointTrajectory, 'joint_trajectory',
+                                 lambda message: self._work.put(('command', message)),
+                                 COMMAND_QOS)
+        self.create_service(Trigger, '~/reset', self._on_reset)
+        self._thread = threading.Thread(target=self._run, name='simulator', daemon=True)
+        self._thread.start()
+
+    def _declare_parameters(self) -> None:
+        self.declare_parameter('seed', 1_000_000, ParameterDescriptor(
+            description='Layout laid by ~/reset',
+            integer_range=[IntegerRange(from_value=0, to_value=2**31 - 1, step=1)]))
+        self.declare_parameter('task_object', '', ParameterDescriptor(
+            description="Cube that ~/task_done is about, as 'red cube'; empty: by seed"))
+        self.declare_parameter('task_place', '', ParameterDescriptor(
+            description="Plate that ~/task_done is about, as 'left plate'; empty: by seed"))
+        self.declare_parameter('scene_object', '', ParameterDescriptor(
+            description='Cube that must be in the scene; empty: the one of the task'))
+        self.declare_parameter('camera_hz', 20.0, ParameterDescriptor(
+            description='Rate of both cameras', read_only=True,
+            floating_point_range=[FloatingPointRange(from_value=1.0, to_value=60.0)]))
+        self.declare_parameter('shuffle_joints', False, ParameterDescriptor(
+            description='Publish joint_states in a new order each time', read_only=True))
+        self.declare_parameter('viewer', True, ParameterDescriptor(
+            description='Open a window when there is a display', read_only=True))
+
+    def close(self) -> None:
+        """Stop the simulator's thread."""
+        self._stop.set()
+        self._thread.join()
+
+    # -- callbacks
+
+    def _on_reset(self, request, response):
+        done = threading.Event()
+        failure = []
+        self._work.put(('reset', (done, failure)))
+        if not done.wait(RESET_TIMEOUT_S):
+            failure.append(f'the simulator did not answer within {RESET_TIMEOUT_S} s')
+        response.success, response.message = not failure, '; '.join(failure)
+        return response
+
+    # -- the simulator's thread
+
+    def _run(self) -> None:
+        try:
+            self._simulated = SimulatedRobot(ROS_TYPES)
+            self._rng = np.random.default_rng(0)
+            self._reset()
+            self._viewer = open_viewer(self._simulated.world, self._value('viewer'))
+            while not self._stop.wait(TICK_S):
+                self._tick()
+            self._viewer.close()
+            self._simulated.world.close()
+        except Exception:  # noqa: B902 - a thread's exception would pass unseen
+            log_traceback(self, 'the simulator stopped')
+
+    def _tick(self) -> None:
+        while not self._work.empty():
+            kind, what = self._work.get()
+            self._reset_for(*what) if kind == 'reset' else self._obey(what)
+        now = now_ns(self)
+        if now - self._simulated.now_ns > LOST_NS:
+            self._lost_ns += now - self._simulated.now_ns
+            self._simulated.now_ns = now
+        self._simulated.advance(now)
+        self._publish(now)
+
+    def _publish(self, now: int) -> None:
+        if now >= self._next_joints_ns:
+            self._next_joints_ns += NS_PER_S // JOINT_STATES_HZ
+            count = len(self._simulated.joint_names)
+            shuffled = self._rng.permutation(count) if self._value('shuffle_joints') else None
+            self._joints.publish(self._simulated.joint_state(shuffled))
+            self._publish_task_done()
+        if now >= self._next_images_ns:
+            self._next_images_ns = max(
+                self._next_images_ns + round(NS_PER_S / self._value('camera_hz')), now)
+            for camera, publisher in self._images.items():
+                publisher.publish(self._simulated.image(camera))
+            self._viewer.sync()
+        if now >= self._next_report_ns:
+            self._next_report_ns = now + round(REPORT_S * NS_PER_S)
+            self.get_logger().info(f'real-time factor {self.real_time_factor(now):.3f}')
+
+    def _publish_task_done(self) -> None:
+        done = self._simulated.is_done()
+        if done != self._was_done:
+            self._was_done = done
+            self._task_done.publish(Bool(data=done))
+
+    def real_time_factor(self, now: int) -> float:
+        """Return simulated over elapsed time since the last reset."""
+        elapsed = now - self._reset_at_ns
+        return (elapsed - self._lost_ns) / elapsed if elapsed > 0 else 1.0
+
+    def _obey(self, message: JointTrajectory) -> None:
+        try:
+            self._simulated.command(message)
+        except Refused as reason:
+            self.get_logger().error(f'trajectory refused: {reason}')
+
+    def _reset_for(self, done: threading.Event, failure: list[str]) -> None:
+        try:
+            self._reset()
+        except ValueError as error:
+            failure.append(str(error))
+        done.set()
+
+    def _reset(self) -> None:
+        """Lay the scene the parameters name; raises ValueError for an unknown object."""
+        layout = make_layout(self._value('seed'))
+        task = Task(self._value('task_object') or layout.task.object,
+                    self._value('task_place') or layout.task.place)
+        scene = Task(self._value('scene_object') or task.object, task.place)
+        layout = replace(make_layout(layout.seed, scene), task=task)
+        if task.object not in layout.cubes:
+            raise ValueError(f'{task.object!r} is not in the scene: {sorted(layout.cubes)}')
+        now = now_ns(self)
+        self._simulated.reset(layout, now)
+        self._reset_at_ns = self._next_joints_ns = self._next_images_ns = now
+        self._next_report_ns = now + round(REPORT_S * NS_PER_S)
+        self._lost_ns, self._was_done = 0, None
+        cubes = ', '.join(sorted(layout.cubes))
+        self.get_logger().info(f'scene {layout.seed}: {cubes}; task {task}')
+
+    def _value(self, name: str):
+        return self.get_parameter(name).value
+
+
+def main(args: list[str] | None = None) -> None:
+    run_node(SimulatedRobotNode, args)

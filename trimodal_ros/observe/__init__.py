@@ -1,0 +1,1 @@
+"""ROS messages in, an Observation out. Duck-typed: no rclpy."""

@@ -1,0 +1,69 @@
+"""A sensor_msgs/Image as the policy sees it: RGB uint8 in the size of the camera's spec."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from ..spec import CameraSpec
+
+BYTES_PER_PIXEL = {
+    'rgb8': 3, 'bgr8': 3, 'rgba8': 4, 'bgra8': 4, 'mono8': 1,
+    'bayer_rggb8': 1, 'bayer_bggr8': 1, 'bayer_gbrg8': 1, 'bayer_grbg8': 1,
+}
+MAX_SIDE_PX = 8192
+
+
+class ImageError(ValueError):
+    """An image message that cannot be shown to the policy."""
+
+
+def decode_image(message, camera: CameraSpec) -> np.ndarray:
+    """
+    Return RGB uint8 [H, W, 3] in the camera's size, area-averaged when it is smaller.
+
+    Raises ImageError, naming the camera, for an unknown encoding, an empty or huge image, or
+    a ``step`` or data length that does not fit the size.
+    """
+    image = to_rgb(message, camera.name)
+    if image.shape[:2] == (camera.height, camera.width):
+        return image
+    smaller = camera.width <= image.shape[1] and camera.height <= image.shape[0]
+    how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    return cv2.resize(image, (camera.width, camera.height), interpolation=how)
+
+
+def to_rgb(message, name: str) -> np.ndarray:
+    """Return a message's pixels as RGB uint8 [H, W, 3] in the size they were sent in."""
+    rows = _unpad(message, name)
+    if message.encoding == 'rgb8':
+        return rows.reshape(message.height, message.width, 3)
+    return _convert(message, rows, name)
+
+
+def _unpad(message, name: str) -> np.ndarray:
+    """Check the layout and drop padding: cv_bridge from PyPI ignores ``step``."""
+    height, width, step = message.height, message.width, message.step
+    if message.encoding not in BYTES_PER_PIXEL:
+        raise ImageError(f'camera {name!r}: encoding {message.encoding!r} is not one of '
+                         f'{", ".join(BYTES_PER_PIXEL)}')
+    if not (0 < height <= MAX_SIDE_PX and 0 < width <= MAX_SIDE_PX):
+        raise ImageError(f'camera {name!r}: {width}x{height} px is outside 1..{MAX_SIDE_PX}')
+    row_bytes = width * BYTES_PER_PIXEL[message.encoding]
+    data = np.frombuffer(message.data, dtype=np.uint8)
+    if step < row_bytes or len(data) != step * height:
+        raise ImageError(f'camera {name!r}: {len(data)} bytes with step {step} do not hold '
+                         f'{width}x{height} {message.encoding}')
+    return np.ascontiguousarray(data.reshape(height, step)[:, :row_bytes])
+
+
+def _convert(message, rows: np.ndarray, name: str) -> np.ndarray:
+    try:
+        from cv_bridge import CvBridge  # needs sensor_msgs, so only where rgb8 does not do
+    except ImportError as error:
+        raise ImageError(f'camera {name!r}: encoding {message.encoding!r} needs cv_bridge, '
+                         'which is not installed') from error
+    unpadded = type('Unpadded', (), {
+        'encoding': message.encoding, 'height': message.height, 'width': message.width,
+        'is_bigendian': False, 'step': rows.shape[1], 'data': rows.reshape(-1)})
+    return np.ascontiguousarray(CvBridge().imgmsg_to_cv2(unpadded, 'rgb8'))

@@ -1,0 +1,32 @@
+"""A sensor_msgs/JointState as positions in spec order."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..spec import RobotSpec
+
+
+class JointStateError(ValueError):
+    """A joint state the robot's joints cannot be read from."""
+
+
+def decode_joints(message, robot: RobotSpec) -> np.ndarray:
+    """
+    Return measured positions [J] in rad; the message may name more joints, in any order.
+
+    Raises JointStateError for a joint that is missing, named twice or not finite.
+    """
+    names = list(message.name)
+    if len(message.position) != len(names):
+        raise JointStateError(
+            f'joint_states: {len(names)} names but {len(message.position)} positions')
+    position_J = np.empty(len(robot.joints))
+    for index, joint in enumerate(robot.joint_names):
+        if names.count(joint) != 1:
+            times = 'missing' if joint not in names else 'named more than once'
+            raise JointStateError(f'joint_states: joint {joint!r} is {times}; got {names}')
+        position_J[index] = message.position[names.index(joint)]
+        if not np.isfinite(position_J[index]):
+            raise JointStateError(f'joint_states: joint {joint!r} is {position_J[index]}')
+    return position_J

@@ -1,0 +1,140 @@
+"""
+The newest sample of every input, joined as-of the camera.
+
+The live node, the simulator and the reader of bags feed the same Observer, so that one moment
+is one Observation wherever it is looked at.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .image import decode_image
+from .instruction import normalize_instruction
+from .joints import decode_joints
+from .stamp import stamp_ns
+from ..spec import NS_PER_S, Observation, RobotSpec
+
+JOINT_HISTORY = 256
+CommandedAt = Callable[[int], 'np.ndarray | None']
+
+
+class NotReady(Exception):
+    """No observation can be made now; the message names the input and the reason."""
+
+
+@dataclass(frozen=True)
+class MaxAge:
+    """How old, in seconds, an input may be when it is observed, and how far cameras may part."""
+
+    camera_s: float = 0.2
+    joints_s: float = 0.1
+    camera_skew_s: float = 0.05
+
+
+class Observer:
+    """Stores messages as they arrive; ``observe`` joins them. Single-threaded: lock outside."""
+
+    def __init__(self, robot: RobotSpec, max_age: MaxAge | None = None):
+        self.robot = robot
+        self.max_age = max_age or MaxAge()
+        self.instruction = ''
+        self._images = {}
+        self._joints = deque(maxlen=JOINT_HISTORY)
+
+    def add_image(self, camera: str, message) -> None:
+        """Keep the newest image of a camera; it is decoded when observed."""
+        self._images[camera] = message
+
+    def add_joints(self, message) -> None:
+        """Keep a joint state. Raises JointStateError, and then keeps nothing."""
+        self._joints.append((stamp_ns(message.header.stamp), decode_joints(message, self.robot)))
+
+    def set_instruction(self, text: str) -> None:
+        """Set what the robot is told to do. Raises InstructionError, the old one stays."""
+        self.instruction = normalize_instruction(text)
+
+    def clear(self) -> None:
+        """Forget images and joints, after a clock jump or between episodes."""
+        self._images.clear()
+        self._joints.clear()
+
+    @property
+    def image_stamp_ns(self) -> int | None:
+        """Capture time of the oldest of the newest images; None while a camera is silent."""
+        if len(self._images) < len(self.robot.cameras):
+            return None
+        return min(stamp_ns(message.header.stamp) for message in self._images.values())
+
+    def stale_input(self, now_ns: int) -> str:
+        """Name the input that is missing or too old, with its age; '' when all are alive."""
+        try:
+            self._check_cameras(now_ns)
+            self._check_joints(now_ns)
+        except NotReady as error:
+            return str(error)
+        return ''
+
+    def newest_position_J(self, now_ns: int) -> np.ndarray | None:
+        """Return the newest measured joints, or None when they are older than allowed."""
+        if not self._joints or now_ns - self._joints[-1][0] > self.max_age.joints_s * NS_PER_S:
+            return None
+        return self._joints[-1][1]
+
+    def observe(self, now_ns: int, commanded_at: CommandedAt) -> Observation:
+        """
+        Join the newest inputs at the time of the oldest image.
+
+        ``commanded_at`` tells the joints commanded at a time, or None. Raises NotReady when an
+        input is missing, too old, from the future or too far from the others; ImageError
+        when an image cannot be read.
+        """
+        stamps_ns = self._check_cameras(now_ns)
+        stamp = min(stamps_ns.values())
+        joint_stamp, position_J = self._joints_at(stamp, now_ns)
+        command_J = commanded_at(stamp)
+        images = {camera.name: decode_image(self._images[camera.name], camera)
+                  for camera in self.robot.cameras}
+        return Observation(
+            robot=self.robot, stamp_ns=stamp, images=images, position_J=position_J,
+            command_J=position_J if command_J is None else command_J,
+            instruction=self.instruction, stamps_ns={**stamps_ns, 'joints': joint_stamp})
+
+    def _check_cameras(self, now_ns: int) -> dict[str, int]:
+        stamps_ns = {}
+        for camera in self.robot.cameras:
+            if camera.name not in self._images:
+                raise NotReady(f'camera {camera.name!r}: no image yet on {camera.topic!r}')
+            stamps_ns[camera.name] = stamp_ns(self._images[camera.name].header.stamp)
+            _check_age(f'camera {camera.name!r}', stamps_ns[camera.name], now_ns,
+                       self.max_age.camera_s)
+        skew_s = (max(stamps_ns.values()) - min(stamps_ns.values())) / NS_PER_S
+        if skew_s > self.max_age.camera_skew_s:
+            raise NotReady(f'cameras are {skew_s:.3f} s apart, '
+                           f'at most {self.max_age.camera_skew_s} s is allowed')
+        return stamps_ns
+
+    def _check_joints(self, now_ns: int) -> None:
+        if not self._joints:
+            raise NotReady('joint_states: none yet')
+        _check_age('joint_states', self._joints[-1][0], now_ns, self.max_age.joints_s)
+
+    def _joints_at(self, stamp: int, now_ns: int) -> tuple[int, np.ndarray]:
+        """Return the newest joints not newer than the image, or the first after it."""
+        self._check_joints(now_ns)
+        before = [sample for sample in self._joints if sample[0] <= stamp]
+        sample = before[-1] if before else self._joints[0]
+        if abs(stamp - sample[0]) > self.max_age.joints_s * NS_PER_S:
+            raise NotReady(f'joint_states: {abs(stamp - sample[0]) / NS_PER_S:.3f} s from the '
+                           f'image, at most {self.max_age.joints_s} s is allowed')
+        return sample
+
+
+def _check_age(what: str, stamp: int, now_ns: int, max_age_s: float) -> None:
+    age_s = (now_ns - stamp) / NS_PER_S
+    if not -max_age_s <= age_s <= max_age_s:
+        raise NotReady(f'{what}: stamped {age_s:.3f} s ago, at most {max_age_s} s is allowed')

@@ -1,0 +1,128 @@
+"""
+A checkpoint folder: ``model.safetensors``, ``config.json`` and a model card, no pickle.
+
+Its identity is the SHA-256 of weights and configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+import hashlib
+import json
+from pathlib import Path
+import shutil
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+import torch
+
+from .normalize import JointStatistics
+from .policy import Policy, PolicyConfig
+from ..embed.language import SentenceEncoder
+from ..spec import RobotSpec, SpecError
+
+WEIGHTS, CONFIG, CARD = 'model.safetensors', 'config.json', 'README.md'
+FORMAT = 1
+
+
+class CheckpointError(ValueError):
+    """A folder that is not a checkpoint this code and this robot can use."""
+
+
+def save_checkpoint(path: Path, policy: Policy, training: Mapping, card: str) -> str:
+    """
+    Write the folder and return its content hash.
+
+    Written beside ``path`` and renamed, so that there is never half a checkpoint; an existing
+    checkpoint at ``path`` is replaced. ``training`` is the provenance, plain data.
+    """
+    path = Path(path)
+    partial = path.with_name(path.name + '.partial')
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    state = {name: value.contiguous().cpu() for name, value in policy.state_dict().items()}
+    save_file(state, partial / WEIGHTS)
+    config = {
+        'format': FORMAT, 'policy': asdict(policy.config), 'robot': policy.robot.to_dict(),
+        'normalization': policy.statistics.to_dict(), 'training': dict(training)}
+    (partial / CONFIG).write_text(json.dumps(config, indent=1) + '\n')
+    (partial / CARD).write_text(card)
+    if path.exists():
+        read_config(path)  # only a checkpoint may be replaced
+        shutil.rmtree(path)
+    partial.rename(path)
+    return content_hash(path)
+
+
+def content_hash(path: Path) -> str:
+    """Return the first 16 hex digits of the SHA-256 of a checkpoint's weights and config."""
+    digest = hashlib.sha256()
+    for name in (WEIGHTS, CONFIG):
+        digest.update((Path(path) / name).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def read_config(path: Path) -> dict:
+    """Return ``config.json``. Raises CheckpointError when the folder is not a checkpoint."""
+    path = Path(path)
+    if not path.is_dir():
+        raise CheckpointError(f'checkpoint {path} does not exist or is not a folder')
+    for name in (WEIGHTS, CONFIG):
+        if not (path / name).is_file():
+            raise CheckpointError(f'checkpoint {path}: {name} is missing')
+    try:
+        config = json.loads((path / CONFIG).read_text())
+        version = config['format']
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f'checkpoint {path}: {CONFIG} is damaged: {error!r}') from error
+    if version != FORMAT:
+        raise CheckpointError(f'checkpoint {path}: format {version}, this code reads {FORMAT}')
+    return config
+
+
+def load_checkpoint(path: Path, device: str | torch.device = 'cpu',
+                    robot: RobotSpec | None = None) -> Policy:
+    """
+    Return the policy in evaluation mode on ``device``.
+
+    Raises CheckpointError when the folder is damaged or, with ``robot`` given, when it was
+    trained for other joints, cameras, rate or horizon; EncoderNotFound for the language encoder.
+    """
+    path = Path(path)
+    config = read_config(path)
+    try:
+        trained_for = RobotSpec.from_dict(config['robot'])
+        statistics = JointStatistics.from_dict(config['normalization'])
+        policy_config = PolicyConfig(**config['policy'])
+    except (KeyError, TypeError, SpecError) as error:
+        raise CheckpointError(f'checkpoint {path}: {CONFIG} is damaged: {error!r}') from error
+    if robot is not None:
+        check_fits(path, trained_for, robot)
+    sentences = SentenceEncoder(policy_config.language_encoder, device)
+    policy = Policy(policy_config, trained_for, statistics, sentences)
+    _load_weights(path, policy)
+    policy.content_hash = content_hash(path)
+    return policy.to(device, memory_format=torch.channels_last).eval()
+
+
+def _load_weights(path: Path, policy: Policy) -> None:
+    try:
+        policy.load_state_dict(load_file(path / WEIGHTS))
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f'checkpoint {path}: {WEIGHTS} is damaged: {error}') from error
+    except RuntimeError as error:
+        raise CheckpointError(f'checkpoint {path}: {WEIGHTS} does not fit {CONFIG}: '
+                              f'{error}') from error
+
+
+def check_fits(path: Path, trained_for: RobotSpec, robot: RobotSpec) -> None:
+    """Raise CheckpointError, naming both sides, unless the policy can drive this robot."""
+    for what, trained, here in (
+            ('joints', trained_for.joint_names, robot.joint_names),
+            ('cameras', trained_for.cameras, robot.cameras),
+            ('rate_hz', trained_for.rate_hz, robot.rate_hz),
+            ('horizon', trained_for.horizon, robot.horizon)):
+        if trained != here:
+            raise CheckpointError(f'checkpoint {path} was trained for {what} {trained}, '
+                                  f'the robot has {here}')

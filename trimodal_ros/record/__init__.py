@@ -1,0 +1,1 @@
+"""Episodes: rosbag2 directories (MCAP) that any ROS tool opens."""

@@ -1,0 +1,85 @@
+"""Many labelled episodes on several processes: demonstrations and on-policy rounds."""
+
+from __future__ import annotations
+
+from concurrent.futures import as_completed, ProcessPoolExecutor
+from dataclasses import dataclass
+import multiprocessing
+from pathlib import Path
+import shutil
+
+from tqdm import tqdm
+
+from .demonstrate import record_episode
+from .robot import SimulatedRobot
+from .sentences import read_templates
+from ..plan.checkpoint import load_checkpoint
+from ..record.episode import PARTIAL_SUFFIX, read_info
+from ..record.messages import BAG_TYPES
+from ..spec import RobotSpec
+
+_WORKER = {}
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What a run collects; ``checkpoint`` commands if given, else the demonstrator does."""
+
+    out: Path
+    robot: Path
+    templates: Path
+    checkpoint: Path | None = None
+    replan_steps: int = 4
+    noise: bool = True
+
+
+def collect(collection: Collection, seeds: range, workers: int) -> float:
+    """
+    Record one episode a seed; those already there are kept, so an interrupted run goes on.
+
+    Returns the share of episodes that ended in success.
+    """
+    collection.out.mkdir(parents=True, exist_ok=True)
+    for partial in collection.out.glob(f'*{PARTIAL_SUFFIX}'):
+        shutil.rmtree(partial)  # of this command's own interrupted run
+    missing = [seed for seed in seeds if not _path(collection, seed).exists()]
+    context = multiprocessing.get_context('spawn')
+    pool = ProcessPoolExecutor(workers, context, initializer=_start, initargs=(collection,))
+    try:
+        futures = [pool.submit(_record, seed) for seed in missing]
+        bar = tqdm(as_completed(futures), total=len(futures), desc='episodes', unit='ep')
+        for future in bar:
+            future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+    done = [read_info(_path(collection, seed)).outcome == 'success' for seed in seeds]
+    return sum(done) / len(done)
+
+
+def _path(collection: Collection, seed: int) -> Path:
+    return collection.out / f'seed_{seed:06d}'
+
+
+def _start(collection: Collection) -> None:
+    import torch
+    torch.set_num_threads(1)
+    _WORKER['collection'] = collection
+    _WORKER['simulated'] = SimulatedRobot(BAG_TYPES)
+    _WORKER['robot'] = RobotSpec.from_yaml(collection.robot)
+    _WORKER['templates'] = read_templates(collection.templates)
+    if collection.checkpoint is not None:
+        _WORKER['policy'] = load_checkpoint(collection.checkpoint, 'cpu')
+
+
+def _record(seed: int) -> bool:
+    collection = _WORKER['collection']
+    commander, checkpoint_hash = None, ''
+    if collection.checkpoint is not None:
+        from .rollout import PolicyPlanner
+        policy = _WORKER['policy']
+        commander = PolicyPlanner(policy, collection.replan_steps)
+        checkpoint_hash = policy.content_hash
+    return record_episode(
+        _path(collection, seed), _WORKER['simulated'], _WORKER['robot'], seed,
+        _WORKER['templates'], 'on-policy' if commander else 'demonstration', commander,
+        checkpoint_hash, collection.noise)

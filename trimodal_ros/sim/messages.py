@@ -1,0 +1,22 @@
+"""Messages of the simulated robot, in the classes of either client library."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..command.message import MessageTypes
+
+
+def image_message(image: np.ndarray, stamp: int, frame_id: str, types: MessageTypes):
+    """Return a sensor_msgs/Image of RGB uint8 [H, W, 3]."""
+    height, width, channels = image.shape
+    return types.Image(
+        header=types.header(stamp, frame_id), height=height, width=width, encoding='rgb8',
+        is_bigendian=0, step=width * channels, data=types.octets(image.tobytes()))
+
+
+def joint_state_message(names, position_J, velocity_J, stamp: int, types: MessageTypes):
+    """Return a sensor_msgs/JointState; efforts are not simulated and stay empty."""
+    return types.JointState(
+        header=types.header(stamp), name=list(names), position=types.floats(position_J),
+        velocity=types.floats(velocity_J), effort=types.floats([]))

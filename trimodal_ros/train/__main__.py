@@ -1,0 +1,52 @@
+"""``python -m trimodal_ros.train``: from episode directories to a checkpoint folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tyro
+
+CONFIG = Path(__file__).resolve().parents[2] / 'config'
+
+
+def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so101.yaml',
+        steps: int = 2500, batch_size: int = 128, learning_rate: float = 6e-4, seed: int = 0,
+        initial: Path | None = None, device: str = 'cpu', threads: int = 2,
+        label_topic: str = 'demonstration', save_every: int = 250) -> None:
+    """
+    Train a policy on recorded episodes and write its checkpoint folder.
+
+    Interrupted or killed, the same command goes on from the last saved state. Progress is in
+    OUT.training/log.csv: the loss of each task, the held-out action error and the speed.
+
+    :param episodes: Directories with episodes in them (rosbag2, MCAP), at any depth.
+    :param out: Checkpoint folder to write.
+    :param robot: Robot YAML: joints, cameras, chunk rate and horizon.
+    :param steps: Optimisation steps.
+    :param batch_size: Windows a step, each of another episode.
+    :param learning_rate: Peak of warm-up and cosine.
+    :param seed: Of weights, batches and dropout.
+    :param initial: Checkpoint to start from, as after an on-policy round.
+    :param device: cpu, or cuda.
+    :param threads: CPU threads.
+    :param label_topic: Topic with the trajectory to imitate, stamped with the image's time.
+    :param save_every: Steps between saved states and log rows.
+    """
+    import torch
+
+    from .loop import train, TrainingSettings
+    torch.set_num_threads(threads)
+    settings = TrainingSettings(
+        episodes=tuple(map(str, episodes)), robot=str(robot), steps=steps,
+        batch_size=batch_size, learning_rate=learning_rate, seed=seed,
+        initial='' if initial is None else str(initial), label_topic=label_topic)
+    identity = train(settings, out, device, threads, save_every)
+    print(f'checkpoint {out}, content hash {identity}')
+
+
+def main(args: list[str] | None = None) -> None:
+    tyro.cli(run, args=args, prog='trimodal_ros.train')
+
+
+if __name__ == '__main__':
+    main()

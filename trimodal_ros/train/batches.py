@@ -1,0 +1,91 @@
+"""
+Batches by step number: the same step of the same seed is the same batch, so resuming is exact.
+
+Shapes: B batch, N frames, T steps, J joints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from .cache import Frames
+
+HELD_OUT_EVERY = 40  # of episodes, for validation: split by episode, never by frame
+PREFETCH = 2
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch on the CPU: RGB uint8 [B, 3, H, W] a camera, a sentence and a group each."""
+
+    images: dict[str, torch.Tensor]
+    sentences: list[str]
+    group_B: torch.Tensor
+    position_BJ: torch.Tensor
+    command_BJ: torch.Tensor
+    chunk_BTJ: torch.Tensor
+
+
+class BatchSource:
+    """
+    Draws at most one window an episode: windows of one episode are nearly the same sample.
+
+    Episodes are drawn by their length, so that every frame is equally likely.
+    """
+
+    def __init__(self, frames: Frames, batch_size: int, seed: int):
+        self.frames, self.seed = frames, seed
+        self.group = frames.groups()
+        episodes, self.start, self.length = np.unique(
+            frames.episode_N, return_index=True, return_counts=True)
+        held_out = episodes % HELD_OUT_EVERY == HELD_OUT_EVERY - 1
+        self.train, self.held_out = episodes[~held_out], episodes[held_out]
+        self.batch_size = min(batch_size, len(self.train))
+        if self.batch_size < 2:
+            raise ValueError(f'{len(self.train)} training episodes: contrast needs two or more')
+
+    def train_frames(self) -> np.ndarray:
+        return np.flatnonzero(np.isin(self.frames.episode_N, self.train))
+
+    def at(self, step: int) -> Batch:
+        """Return the training batch of a step."""
+        rng = np.random.default_rng([self.seed, step])
+        weight = self.length[self.train] / self.length[self.train].sum()
+        drawn = rng.choice(self.train, self.batch_size, replace=False, p=weight)
+        return self._collect(self.start[drawn] + rng.integers(self.length[drawn]), rng)
+
+    def validation(self, size: int) -> Batch:
+        """Return frames spread evenly over the held-out episodes."""
+        held_out = np.flatnonzero(np.isin(self.frames.episode_N, self.held_out))
+        if len(held_out) == 0:
+            held_out = self.train_frames()
+        chosen = held_out[np.linspace(0, len(held_out) - 1, min(size, len(held_out))).astype(int)]
+        return self._collect(chosen, np.random.default_rng(self.seed))
+
+    def prefetched(self, first: int, last: int) -> Iterator[Batch]:
+        """Yield the batches of steps first..last-1, read ahead on a thread."""
+        with ThreadPoolExecutor(1) as pool:
+            waiting = [pool.submit(self.at, step)
+                       for step in range(first, min(first + PREFETCH, last))]
+            for step in range(first, last):
+                batch = waiting.pop(0).result()
+                if step + PREFETCH < last:
+                    waiting.append(pool.submit(self.at, step + PREFETCH))
+                yield batch
+
+    def _collect(self, index_B: np.ndarray, rng: np.random.Generator) -> Batch:
+        frames, episode_B = self.frames, self.frames.episode_N[index_B]
+        choices = [frames.sentences(episode) for episode in episode_B]
+        return Batch(
+            images={name: torch.from_numpy(array[index_B]).permute(0, 3, 1, 2)
+                    for name, array in frames.images.items()},
+            sentences=[sentences[rng.integers(len(sentences))] for sentences in choices],
+            group_B=torch.from_numpy(self.group[episode_B]),
+            position_BJ=torch.from_numpy(frames.position_NJ[index_B]),
+            command_BJ=torch.from_numpy(frames.command_NJ[index_B]),
+            chunk_BTJ=torch.from_numpy(frames.chunk_NTJ[index_B]))

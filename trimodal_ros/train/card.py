@@ -1,0 +1,44 @@
+"""The model card written beside a checkpoint's weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..plan.policy import Policy
+
+
+def model_card(policy: Policy, training: Mapping) -> str:
+    """Return Markdown: what the checkpoint is for, what it was trained on, what it got."""
+    robot = policy.robot
+    parameters = sum(value.numel() for value in policy.parameters())
+    cameras = ', '.join(f'{c.name} {c.width}x{c.height}' for c in robot.cameras)
+    result = '\n'.join(f'| {key} | {value} |' for key, value in training['result'].items())
+    weights = ', '.join(f'{task} {weight}' for task, weight in training['weights'].items())
+    return f"""---
+license: apache-2.0
+library_name: trimodal_ros
+pipeline_tag: robotics
+---
+# Tri-modal policy for {robot.name}
+
+{parameters / 1e6:.2f} M trained parameters. Sentences are read by the frozen
+`{policy.config.language_encoder}`, which is not part of this folder.
+
+| | |
+|---|---|
+| joints | {', '.join(robot.joint_names)} |
+| cameras (RGB, px) | {cameras} |
+| chunk | {robot.horizon} steps at {robot.rate_hz:g} Hz, positions in rad |
+| trained on | {training['episode_count']} episodes, {training['frames']} frames |
+| task weights | {weights} |
+| steps, batch, seed | {training['steps']}, {training['batch_size']}, {training['seed']} |
+
+Last row of the training log (`held_out_error_rad`: mean absolute error of whole chunks on
+episodes left out of training):
+
+| | |
+|---|---|
+{result}
+
+Use: only on the robot, cameras and scene it was trained for. It is no safety function.
+"""

@@ -12,16 +12,21 @@ class LimitError(ValueError):
 
 
 def check_limits(trajectory: Trajectory) -> None:
-    """Raise LimitError for a position or a mean velocity between points outside the limits."""
-    robot = trajectory.robot
-    below, above = robot.lower_J, robot.upper_J
+    """
+    Raise LimitError for a position or a mean velocity between points outside the limits.
+
+    The first point is where the robot already is. A joint that is outside there may come
+    back: its later points must be no further out.
+    """
+    robot, first_J = trajectory.robot, trajectory.position_TJ[0]
+    below, above = np.minimum(robot.lower_J, first_J), np.maximum(robot.upper_J, first_J)
     outside_TJ = (trajectory.position_TJ < below) | (trajectory.position_TJ > above)
     if outside_TJ.any():
         step, index = np.argwhere(outside_TJ)[0]
+        joint = robot.joints[index]
         raise LimitError(
-            f'joint {robot.joint_names[index]!r}, step {step}: '
-            f'{trajectory.position_TJ[step, index]:.3f} rad is outside '
-            f'[{below[index]}, {above[index]}] rad')
+            f'joint {joint.name!r}, step {step}: {trajectory.position_TJ[step, index]:.3f} rad '
+            f'is outside [{joint.lower_rad}, {joint.upper_rad}] rad')
     _check_velocity(trajectory)
 
 

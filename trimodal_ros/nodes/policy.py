@@ -17,8 +17,16 @@ import torch
 from trajectory_msgs.msg import JointTrajectory
 
 from .policy_parameters import declare_parameters
-from .ros import (COMMAND_QOS, LATCHED_QOS, log_traceback, now_ns, parameter, ROS_TYPES, run_node,
-                  SENSOR_QOS)
+from .ros import (
+    COMMAND_QOS,
+    LATCHED_QOS,
+    log_traceback,
+    now_ns,
+    parameter,
+    ROS_TYPES,
+    run_node,
+    SENSOR_QOS,
+)
 from ..command.message import to_message
 from ..command.pilot import Decision, Pilot
 from ..observe.image import ImageError
@@ -35,8 +43,8 @@ LOG_EVERY_S = 1.0
 class PolicyNode(LifecycleNode):
     """Unconfigured: nothing loaded. Inactive: model warm. Active: commanding."""
 
-    def __init__(self):
-        super().__init__('policy')
+    def __init__(self, **options):
+        super().__init__('policy', **options)
         declare_parameters(self)
         self.pilot = None
         self._active = False
@@ -91,6 +99,7 @@ class PolicyNode(LifecycleNode):
     def on_activate(self, state: State) -> TransitionCallbackReturn:
         with self.pilot.lock:
             self.pilot.commanded.clear()
+            self.pilot.observer.clear()
         self._held, self._last_plan_ns, self._active = '', 0, True
         self._worker = threading.Thread(target=self._work, name='decide', daemon=True)
         self._worker.start()
@@ -252,3 +261,7 @@ def choose_device(name: str) -> str:
 
 def main(args: list[str] | None = None) -> None:
     run_node(PolicyNode, args)
+
+
+if __name__ == '__main__':
+    main()

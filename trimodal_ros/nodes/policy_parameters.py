@@ -15,7 +15,7 @@ NUMBERS = {  # default, least, most, description
     'max_command_age_s': (0.25, 0.01, 2.0, 'Oldest image a command may be based on'),
     'max_camera_age_s': (0.3, 0.01, 2.0, 'A camera older than this holds the robot'),
     'max_joints_age_s': (0.2, 0.01, 2.0, 'Joint states older than this hold the robot'),
-    'max_camera_skew_s': (0.05, 0.0, 1.0, 'Largest difference between the cameras\' stamps'),
+    'max_camera_skew_s': (0.05, 0.0, 1.0, "Largest difference between the cameras' stamps"),
 }
 THREADS = (1, 1, 64, 'CPU threads of the model')
 

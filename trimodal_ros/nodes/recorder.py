@@ -1,34 +1,36 @@
 """
 Records what happens on the graph as episodes: raw serialized messages, one bag an instruction.
 
-``~/record`` (std_srvs/SetBool): true starts an episode, false ends it. Whether it was a success
-is read from the latched ``outcome`` topic (std_msgs/Bool), if anyone publishes it.
+Services (std_srvs/Trigger): ``~/start``, and to end the episode ``~/success``, ``~/failure`` or,
+where nobody can tell, ``~/stop``. Each answers with the episode's path.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
+from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image, JointState
-from std_msgs.msg import Bool, String
-from std_srvs.srv import SetBool
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from .ros import COMMAND_QOS, LATCHED_QOS, now_ns, parameter, run_node, SENSOR_QOS
 from ..record.episode import EpisodeError, EpisodeInfo, EpisodeWriter
 from ..spec import RobotSpec
 
-OUTCOMES = {None: 'unknown', True: 'success', False: 'failure'}
+ENDINGS = {'stop': 'unknown', 'success': 'success', 'failure': 'failure'}
 
 
 class RecorderNode(Node):
     """Writes an episode while recording is on; an unfinished one is closed on shutdown."""
 
-    def __init__(self):
-        super().__init__('recorder')
+    def __init__(self, **options):
+        super().__init__('recorder', **options)
         for name, description in (
                 ('out', 'Directory that gets one rosbag2 directory an episode'),
                 ('robot', 'Robot YAML: which cameras to record')):
@@ -37,14 +39,15 @@ class RecorderNode(Node):
         self.out = Path(parameter(self, 'out'))
         self.robot = RobotSpec.from_yaml(parameter(self, 'robot'))
         self.out.mkdir(parents=True, exist_ok=True)
-        self._writer, self._instruction, self._outcome = None, '', None
+        self._writer, self._instruction = None, ''
         self._checkpoint, self._received = '', {}
         self._types = {}
         self._subscribe_all()
         self.create_subscription(String, 'instruction', self._on_instruction, LATCHED_QOS)
-        self.create_subscription(Bool, 'outcome', self._on_outcome, LATCHED_QOS)
         self.create_subscription(DiagnosticArray, 'policy/decision', self._on_decision, 10)
-        self.create_service(SetBool, '~/record', self._on_record)
+        self.create_service(Trigger, '~/start', self._answer(self._start))
+        for name, outcome in ENDINGS.items():
+            self.create_service(Trigger, f'~/{name}', self._answer(partial(self._end, outcome)))
 
     def _subscribe_all(self) -> None:
         for camera in self.robot.cameras:
@@ -68,20 +71,19 @@ class RecorderNode(Node):
     def _on_instruction(self, message: String) -> None:
         self._instruction = message.data
 
-    def _on_outcome(self, message: Bool) -> None:
-        self._outcome = message.data
-
     def _on_decision(self, message: DiagnosticArray) -> None:
         values = {item.key: item.value for item in message.status[0].values}
         self._checkpoint = values.get('checkpoint', '')
 
-    def _on_record(self, request, response):
-        try:
-            response.message = self._start() if request.data else self._finish()
-            response.success = True
-        except EpisodeError as error:
-            response.success, response.message = False, str(error)
-        return response
+    @staticmethod
+    def _answer(action):
+        def answer(request, response):
+            try:
+                response.message, response.success = action(), True
+            except EpisodeError as error:
+                response.message, response.success = str(error), False
+            return response
+        return answer
 
     def _start(self) -> str:
         if self._writer is not None:
@@ -93,32 +95,30 @@ class RecorderNode(Node):
         for topic, type_name in self._types.items():
             self._writer.add_topic(topic, type_name, latched=topic == 'instruction')
         self._writer.write('instruction', now_ns(self),
-                           serialize_string(self._instruction))
-        self._outcome, self._received = None, {}
+                           serialize_message(String(data=self._instruction)))
+        self._received = {}
         self._recorded_instruction = self._instruction
         return str(self._writer.path)
 
-    def _finish(self) -> str:
+    def _end(self, outcome: str) -> str:
         if self._writer is None:
             raise EpisodeError('not recording')
         writer, self._writer = self._writer, None
         path = writer.close(EpisodeInfo(
             instruction=self._recorded_instruction, robot=self.robot.content_hash,
-            source='policy', outcome=OUTCOMES[self._outcome], checkpoint=self._checkpoint))
+            source='policy', outcome=outcome, checkpoint=self._checkpoint))
         self.get_logger().info(f'{path}: {self._received}')
         return str(path)
 
     def close(self) -> None:
         """Finish the episode under way."""
         if self._writer is not None:
-            self._finish()
-
-
-def serialize_string(text: str) -> bytes:
-    """Return the CDR bytes of a std_msgs/String."""
-    from rclpy.serialization import serialize_message
-    return serialize_message(String(data=text))
+            self._end('unknown')
 
 
 def main(args: list[str] | None = None) -> None:
     run_node(RecorderNode, args)
+
+
+if __name__ == '__main__':
+    main()

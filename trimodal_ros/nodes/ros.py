@@ -69,7 +69,8 @@ def parameter(node: Node, name: str):
     """Return a declared parameter's value; empty strings count as missing and are an error."""
     value = node.get_parameter(name).value
     if node.get_parameter(name).type_ == Parameter.Type.STRING and not value:
-        raise ValueError(f'parameter {name!r} is empty: {node.describe_parameter(name).description}')
+        description = node.describe_parameter(name).description
+        raise ValueError(f'parameter {name!r} is empty: {description}')
     return value
 
 

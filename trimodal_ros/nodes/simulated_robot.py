@@ -13,14 +13,15 @@ import threading
 
 import numpy as np
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+import rclpy
 from rclpy.node import Node
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from .ros import (COMMAND_QOS, LATCHED_QOS, log_traceback, now_ns, ROS_TYPES, run_node,
-                  SENSOR_QOS)
+from .ros import COMMAND_QOS, LATCHED_QOS, log_traceback, now_ns, ROS_TYPES, run_node, SENSOR_QOS
+from ..observe.stamp import stamp_ns
 from ..sim.controller import Refused
 from ..sim.layout import make_layout, Task
 from ..sim.robot import CAMERA_SIZE_PX, SimulatedRobot
@@ -37,8 +38,8 @@ RESET_TIMEOUT_S = 30.0
 class SimulatedRobotNode(Node):
     """Publishes images, joint_states and ~/task_done; obeys joint_trajectory."""
 
-    def __init__(self):
-        super().__init__('simulated_robot')
+    def __init__(self, **options):
+        super().__init__('simulated_robot', **options)
         self._declare_parameters()
         self._work = queue.SimpleQueue()
         self._stop = threading.Event()
@@ -101,6 +102,7 @@ class SimulatedRobotNode(Node):
             self._simulated.world.close()
         except Exception:  # noqa: B902 - a thread's exception would pass unseen
             log_traceback(self, 'the simulator stopped')
+            rclpy.try_shutdown()  # and with it the process
 
     def _tick(self) -> None:
         while not self._work.empty():
@@ -142,6 +144,9 @@ class SimulatedRobotNode(Node):
         return (elapsed - self._lost_ns) / elapsed if elapsed > 0 else 1.0
 
     def _obey(self, message: JointTrajectory) -> None:
+        if 0 < stamp_ns(message.header.stamp) < self._reset_at_ns:
+            self.get_logger().info('trajectory from before the reset left out')
+            return
         try:
             self._simulated.command(message)
         except Refused as reason:
@@ -177,3 +182,7 @@ class SimulatedRobotNode(Node):
 
 def main(args: list[str] | None = None) -> None:
     run_node(SimulatedRobotNode, args)
+
+
+if __name__ == '__main__':
+    main()

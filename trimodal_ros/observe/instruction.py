@@ -12,12 +12,12 @@ class InstructionError(ValueError):
 
 
 def normalize_instruction(text: str) -> str:
-    """
+    r"""
     Return the sentence with Unicode composed and white space collapsed; '' means hold.
 
     Raises InstructionError for more than 500 characters or for control characters.
 
-    >>> normalize_instruction('  put the red   cube\\non the left plate ')
+    >>> normalize_instruction('  put the red   cube\non the left plate ')
     'put the red cube on the left plate'
     """
     if len(text) > MAX_CHARACTERS:

@@ -19,6 +19,7 @@ from .joints import decode_joints
 from .stamp import stamp_ns
 from ..spec import NS_PER_S, Observation, RobotSpec
 
+IMAGE_HISTORY = 4
 JOINT_HISTORY = 256
 CommandedAt = Callable[[int], 'np.ndarray | None']
 
@@ -43,12 +44,12 @@ class Observer:
         self.robot = robot
         self.max_age = max_age or MaxAge()
         self.instruction = ''
-        self._images = {}
+        self._images = {camera.name: deque(maxlen=IMAGE_HISTORY) for camera in robot.cameras}
         self._joints = deque(maxlen=JOINT_HISTORY)
 
     def add_image(self, camera: str, message) -> None:
-        """Keep the newest image of a camera; it is decoded when observed."""
-        self._images[camera] = message
+        """Keep an image; it is decoded when observed."""
+        self._images[camera].append((stamp_ns(message.header.stamp), message))
 
     def add_joints(self, message) -> None:
         """Keep a joint state. Raises JointStateError, and then keeps nothing."""
@@ -60,20 +61,21 @@ class Observer:
 
     def clear(self) -> None:
         """Forget images and joints, after a clock jump or between episodes."""
-        self._images.clear()
+        for images in self._images.values():
+            images.clear()
         self._joints.clear()
 
     @property
     def image_stamp_ns(self) -> int | None:
         """Capture time of the oldest of the newest images; None while a camera is silent."""
-        if len(self._images) < len(self.robot.cameras):
+        if not all(self._images.values()):
             return None
-        return min(stamp_ns(message.header.stamp) for message in self._images.values())
+        return min(images[-1][0] for images in self._images.values())
 
     def stale_input(self, now_ns: int) -> str:
         """Name the input that is missing or too old, with its age; '' when all are alive."""
         try:
-            self._check_cameras(now_ns)
+            self._images_at(now_ns)
             self._check_joints(now_ns)
         except NotReady as error:
             return str(error)
@@ -93,30 +95,37 @@ class Observer:
         input is missing, too old, from the future or too far from the others; ImageError
         when an image cannot be read.
         """
-        stamps_ns = self._check_cameras(now_ns)
-        stamp = min(stamps_ns.values())
+        stamp, messages = self._images_at(now_ns)
         joint_stamp, position_J = self._joints_at(stamp, now_ns)
         command_J = commanded_at(stamp)
-        images = {camera.name: decode_image(self._images[camera.name], camera)
+        stamps_ns = {name: stamp_ns(message.header.stamp) for name, message in messages.items()}
+        images = {camera.name: decode_image(messages[camera.name], camera)
                   for camera in self.robot.cameras}
         return Observation(
             robot=self.robot, stamp_ns=stamp, images=images, position_J=position_J,
             command_J=position_J if command_J is None else command_J,
             instruction=self.instruction, stamps_ns={**stamps_ns, 'joints': joint_stamp})
 
-    def _check_cameras(self, now_ns: int) -> dict[str, int]:
-        stamps_ns = {}
+    def _images_at(self, now_ns: int) -> tuple[int, dict[str, object]]:
+        """
+        Return the newest moment all cameras have reached, and each one's image nearest to it.
+
+        A camera that has already sent its next image must not make the others look late.
+        """
         for camera in self.robot.cameras:
-            if camera.name not in self._images:
+            if not self._images[camera.name]:
                 raise NotReady(f'camera {camera.name!r}: no image yet on {camera.topic!r}')
-            stamps_ns[camera.name] = stamp_ns(self._images[camera.name].header.stamp)
-            _check_age(f'camera {camera.name!r}', stamps_ns[camera.name], now_ns,
+            _check_age(f'camera {camera.name!r}', self._images[camera.name][-1][0], now_ns,
                        self.max_age.camera_s)
-        skew_s = (max(stamps_ns.values()) - min(stamps_ns.values())) / NS_PER_S
+        moment = self.image_stamp_ns
+        nearest = {name: min(images, key=lambda sample: abs(sample[0] - moment))
+                   for name, images in self._images.items()}
+        stamps_ns = [stamp for stamp, _ in nearest.values()]
+        skew_s = (max(stamps_ns) - min(stamps_ns)) / NS_PER_S
         if skew_s > self.max_age.camera_skew_s:
             raise NotReady(f'cameras are {skew_s:.3f} s apart, '
                            f'at most {self.max_age.camera_skew_s} s is allowed')
-        return stamps_ns
+        return min(stamps_ns), {name: message for name, (_, message) in nearest.items()}
 
     def _check_joints(self, now_ns: int) -> None:
         if not self._joints:

@@ -1,9 +1,9 @@
 """
 The chunk decoder: aligned vectors and feature maps in, all steps of a chunk out at once.
 
-The sentence and the joints steer, by FiLM, where each feature map is looked at; the places
-found (spatial softmax) and the aligned vectors give the motion.
-Shapes: B batch, K channels, h w cells, C conditioning, P keypoints, T steps, J joints.
+The sentence steers where each feature map is looked at; the places found, what is there, the
+aligned vectors and the joints give the motion.
+Shapes: B batch, K channels, h w = N cells, C conditioning, P queries, T steps, J joints.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-KEYPOINTS = 64
-BLOCKS = 3
+QUERIES = 24
+KEY = 32
+BLOCKS = 2
+CONDITION = 128
 
 
 class FilmBlock(nn.Module):
@@ -38,21 +40,41 @@ class FilmBlock(nn.Module):
         return torch.relu(map_BKhw + self.expand(x))
 
 
-class SpatialSoftmax(nn.Module):
-    """Expected image position, in [-1, 1], of each of P heat maps (Levine 2016): [B, 2 P]."""
+class ConditionedKeypoints(nn.Module):
+    """
+    Where the condition looks, and what is there: P queries over a feature map.
 
-    def __init__(self, width: int, keypoints: int = KEYPOINTS):
+    Each is a spatial softmax (Levine 2016) whose heat map is the dot product of a query made
+    from the condition with the map's keys, so that "the red one" is one multiplication away.
+    """
+
+    def __init__(self, width: int, condition: int, queries: int = QUERIES, key: int = KEY):
         super().__init__()
-        self.heat = nn.Conv2d(width, keypoints, 1)
+        self.queries, self.key = queries, key
+        self.query = nn.Linear(condition, queries * key)
+        self.keys = nn.Conv2d(width, key, 1)
+        self.values = nn.Conv2d(width, key, 1)
 
-    def forward(self, map_BKhw: torch.Tensor) -> torch.Tensor:
-        heat_BPhw = self.heat(map_BKhw).float()
-        height, width = heat_BPhw.shape[-2:]
-        weight_BPN = heat_BPhw.flatten(2).softmax(-1)
-        y_h = torch.linspace(-1, 1, height, device=heat_BPhw.device)
-        x_w = torch.linspace(-1, 1, width, device=heat_BPhw.device)
-        y_N, x_N = (grid.flatten() for grid in torch.meshgrid(y_h, x_w, indexing='ij'))
-        return torch.cat([weight_BPN @ x_N, weight_BPN @ y_N], dim=-1)
+    @property
+    def features(self) -> int:
+        return self.queries * (2 + self.key)
+
+    def forward(self, map_BKhw: torch.Tensor, condition_BC: torch.Tensor) -> torch.Tensor:
+        """Return image positions in [-1, 1] and attended values, flat: [B, P (2 + key)]."""
+        query_BPK = self.query(condition_BC).unflatten(-1, (self.queries, self.key))
+        heat_BPN = query_BPK @ self.keys(map_BKhw).flatten(2) * self.key ** -0.5
+        weight_BPN = heat_BPN.float().softmax(-1)
+        position_BP2 = weight_BPN @ _grid_N2(map_BKhw)
+        value_BPK = weight_BPN @ self.values(map_BKhw).flatten(2).transpose(1, 2)
+        return torch.cat([position_BP2, value_BPK], dim=-1).flatten(1)
+
+
+def _grid_N2(map_BKhw: torch.Tensor) -> torch.Tensor:
+    height, width = map_BKhw.shape[-2:]
+    y_h = torch.linspace(-1, 1, height, device=map_BKhw.device)
+    x_w = torch.linspace(-1, 1, width, device=map_BKhw.device)
+    y_hw, x_hw = torch.meshgrid(y_h, x_w, indexing='ij')
+    return torch.stack([x_hw.flatten(), y_hw.flatten()], dim=-1)
 
 
 class ChunkDecoder(nn.Module):
@@ -61,28 +83,27 @@ class ChunkDecoder(nn.Module):
     def __init__(self, cameras: tuple[str, ...], width: int, embed_dim: int, joints: int,
                  horizon: int, hidden: int = 512):
         super().__init__()
-        condition = 256
         self.shape_TJ = (horizon, joints)
-        self.condition = nn.Sequential(
-            nn.Linear(2 * embed_dim + 2 * joints, condition), nn.ReLU(),
-            nn.Linear(condition, condition), nn.ReLU())
+        # The sentence alone steers the gaze: mixed with image and joints it is not learned.
+        self.condition = nn.Sequential(nn.Linear(embed_dim, CONDITION), nn.ReLU())
         self.blocks = nn.ModuleDict({name: nn.ModuleList(
-            FilmBlock(width, condition) for _ in range(BLOCKS)) for name in cameras})
-        self.keypoints = nn.ModuleDict({name: SpatialSoftmax(width) for name in cameras})
+            FilmBlock(width, CONDITION) for _ in range(BLOCKS)) for name in cameras})
+        self.gaze = nn.ModuleDict(
+            {name: ConditionedKeypoints(width, CONDITION) for name in cameras})
+        seen = sum(gaze.features for gaze in self.gaze.values())
         self.head = nn.Sequential(
-            nn.Linear(condition + 2 * KEYPOINTS * len(cameras), hidden), nn.ReLU(),
+            nn.Linear(seen + 2 * embed_dim + 2 * joints, hidden), nn.ReLU(),
             nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, horizon * joints))
 
     def forward(self, maps: Mapping[str, torch.Tensor], z_image_BD: torch.Tensor,
                 z_text_BD: torch.Tensor, state_BS: torch.Tensor) -> torch.Tensor:
         """Return the chunk [B, T, J] in network units."""
         scale = z_image_BD.shape[-1] ** 0.5  # unit vectors have tiny components
-        condition_BC = self.condition(torch.cat(
-            [scale * z_image_BD, scale * z_text_BD, state_BS], dim=-1))
-        features = [condition_BC]
+        condition_BC = self.condition(scale * z_text_BD)
+        features = [scale * z_image_BD, scale * z_text_BD, state_BS]
         for name, blocks in self.blocks.items():
             map_BKhw = maps[name]
             for block in blocks:
                 map_BKhw = block(map_BKhw, condition_BC)
-            features.append(self.keypoints[name](map_BKhw))
+            features.append(self.gaze[name](map_BKhw, condition_BC))
         return self.head(torch.cat(features, dim=-1)).unflatten(-1, self.shape_TJ)

@@ -7,8 +7,11 @@ from typing import Annotated
 
 import tyro
 
-CONFIG = Path(__file__).resolve().parents[2] / 'config'
+from ..paths import share_dir
+
+CONFIG = share_dir() / 'config'
 ROBOT = CONFIG / 'robots' / 'so101.yaml'
+GL_PACKAGES = 'libegl1 libegl-mesa0 libgl1-mesa-dri'
 TEMPLATES = CONFIG / 'instructions' / 'train.txt'
 
 
@@ -51,10 +54,25 @@ def correct(checkpoint: Path, out: Path, episodes: int, seed: int = 0, workers: 
     print(f'{episodes} episodes in {out}; the policy succeeded in {100 * share:.1f} %')
 
 
+def check() -> None:
+    """Render one frame off screen, or say which system packages are missing."""
+    try:
+        from .world import World
+        world = World()
+        world.render('front', 64, 48)
+        world.close()
+    except Exception as error:  # noqa: B902 - OpenGL loaders raise all sorts
+        raise SystemExit(
+            f'no off-screen OpenGL ({type(error).__name__}: {error}).\n'
+            f'Install it with:  apt-get install -y {GL_PACKAGES}\n'
+            'or set MUJOCO_GL=osmesa where libOSMesa is there instead') from error
+
+
 def main(args: Annotated[list[str] | None, tyro.conf.Suppress] = None) -> None:
     tyro.extras.subcommand_cli_from_dict(
-        {'demonstrate': demonstrate, 'correct': correct}, args=args, prog='trimodal_ros.sim',
-        description='Collect labelled episodes on the simulated table.')
+        {'demonstrate': demonstrate, 'correct': correct, 'check': check}, args=args,
+        prog='trimodal_ros.sim',
+        description='The simulated table: collect labelled episodes, check its rendering.')
 
 
 if __name__ == '__main__':

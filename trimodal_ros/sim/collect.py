@@ -8,12 +8,11 @@ import multiprocessing
 from pathlib import Path
 import shutil
 
-from tqdm import tqdm
-
 from .demonstrate import record_episode
 from .robot import SimulatedRobot
 from .sentences import read_templates
 from ..plan.checkpoint import load_checkpoint
+from ..progress import progress_bar
 from ..record.episode import PARTIAL_SUFFIX, read_info
 from ..record.messages import BAG_TYPES
 from ..spec import RobotSpec
@@ -47,7 +46,7 @@ def collect(collection: Collection, seeds: range, workers: int) -> float:
     pool = ProcessPoolExecutor(workers, context, initializer=_start, initargs=(collection,))
     try:
         futures = [pool.submit(_record, seed) for seed in missing]
-        bar = tqdm(as_completed(futures), total=len(futures), desc='episodes', unit='ep')
+        bar = progress_bar(as_completed(futures), total=len(futures), desc='episodes', unit='ep')
         for future in bar:
             future.result()
     finally:

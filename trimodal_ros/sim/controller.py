@@ -69,7 +69,7 @@ class TrajectoryController:
             raise Refused('empty joint names on incoming trajectory')
         for name in names:
             if name not in self.joint_names:
-                raise Refused(f'incoming joint {name!r} does not match the controller\'s joints')
+                raise Refused(f"incoming joint {name!r} does not match the controller's joints")
         if len(names) != len(self.joint_names) and not self.allow_partial_joints_goal:
             missing = [name for name in self.joint_names if name not in names]
             raise Refused(f'joints on incoming trajectory do not match: {missing} missing')

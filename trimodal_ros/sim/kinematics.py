@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mink
-import mujoco
 import numpy as np
 
 from .arm import arm_spec, TOOL_SITE

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault('MUJOCO_GL', 'egl')       # render without a display; read at import
-os.environ.setdefault('LP_NUM_THREADS', '1')    # software GL: one thread a process
-
-import mujoco  # noqa: E402
-import numpy as np  # noqa: E402
+import mujoco
+import numpy as np
 
 from .arm import arm_spec, TOOL_SITE
 from .layout import Layout, OBJECTS, PLACES, Task

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import tyro
 
-CONFIG = Path(__file__).resolve().parents[2] / 'config'
+from ..paths import share_dir
+
+CONFIG = share_dir() / 'config'
 
 
 def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so101.yaml',
-        steps: int = 2500, batch_size: int = 128, learning_rate: float = 6e-4, seed: int = 0,
+        steps: int = 3000, batch_size: int = 64, learning_rate: float = 1e-3, seed: int = 0,
         initial: Path | None = None, device: str = 'cpu', threads: int = 2,
         label_topic: str = 'demonstration', save_every: int = 250) -> None:
     """

@@ -15,8 +15,8 @@ from pathlib import Path
 import shutil
 
 import numpy as np
-from tqdm import tqdm
 
+from ..progress import progress_bar
 from ..record.episode import EpisodeInfo, find_episodes, read_info
 from ..record.moments import read_moments
 from ..spec import RobotSpec
@@ -80,7 +80,8 @@ def _build(cache: Path, episodes, robot: RobotSpec, label_topic: str, workers: i
     context = multiprocessing.get_context('spawn')
     with ProcessPoolExecutor(workers, context) as pool:
         done = pool.map(_read_episode, jobs, chunksize=4)
-        for index, arrays in enumerate(tqdm(done, total=len(jobs), desc='cache', unit='ep')):
+        bar = progress_bar(done, total=len(jobs), desc='cache', unit='ep')
+        for index, arrays in enumerate(bar):
             arrays['episode'] = np.full(len(arrays['chunk']), index)
             _append(partial, raw, arrays)
     for name, (file, shape, dtype) in raw.items():

@@ -10,7 +10,6 @@ from pathlib import Path
 import time
 
 import torch
-from tqdm import tqdm
 
 from .batches import BatchSource
 from .cache import open_frames
@@ -21,6 +20,7 @@ from ..embed.language import SentenceEncoder
 from ..plan.checkpoint import check_fits, load_checkpoint, save_checkpoint
 from ..plan.normalize import JointStatistics
 from ..plan.policy import Policy, PolicyConfig
+from ..progress import progress_bar
 from ..spec import RobotSpec
 
 WARMUP_STEPS = 100
@@ -38,9 +38,9 @@ class TrainingSettings:
 
     episodes: tuple[str, ...]
     robot: str
-    steps: int = 2500
-    batch_size: int = 128
-    learning_rate: float = 6e-4
+    steps: int = 3000
+    batch_size: int = 64
+    learning_rate: float = 1e-3
     weight_decay: float = 1e-3
     seed: int = 0
     initial: str = ''                     # checkpoint folder to start from
@@ -91,10 +91,10 @@ def _build_policy(settings: TrainingSettings, robot: RobotSpec, source: BatchSou
 
 def _run(settings, source, policy, optimizer, first, work, save_every) -> dict:
     validation = source.validation(VALIDATION_FRAMES)
-    bar = tqdm(range(first, settings.steps), initial=first, total=settings.steps,
+    bar = progress_bar(range(first, settings.steps), initial=first, total=settings.steps,
                desc='train', unit='step')
     log = TrainingLog(work / 'log.csv', first)
-    started, row = time.perf_counter(), {}
+    started = time.perf_counter()
     try:
         for step, batch in zip(bar, source.prefetched(first, settings.steps)):
             losses = _step(settings, policy, optimizer, batch, step)
@@ -102,15 +102,14 @@ def _run(settings, source, policy, optimizer, first, work, save_every) -> dict:
             if done % save_every == 0 or done == settings.steps:
                 rate = source.batch_size * (done - first) / (time.perf_counter() - started)
                 error = action_error_rad(policy.eval(), validation)
-                row = {'step': done, **losses, 'held_out_error_rad': round(error, 5),
-                       'samples_per_s': round(rate, 1)}
-                log.write(row)
+                log.write({'step': done, **losses, 'held_out_error_rad': round(error, 5),
+                           'samples_per_s': round(rate, 1)})
                 save_state(work, done, asdict(settings), policy, optimizer)
             bar.set_postfix(action=f'{losses["action_generation"]:.3f}', refresh=False)
     except KeyboardInterrupt:
         print(f'\ninterrupted; the same command goes on from the last state in {work}')
         raise
-    return row
+    return log.last
 
 
 def _step(settings, policy, optimizer, batch, step: int) -> dict[str, float]:
@@ -146,7 +145,7 @@ class TrainingLog:
     """``log.csv``: a row a save; rows after the step resumed from are dropped."""
 
     def __init__(self, path: Path, first: int):
-        self.path = path
+        self.path, self.last = path, {}
         path.parent.mkdir(parents=True, exist_ok=True)
         kept = []
         if path.exists():
@@ -157,6 +156,7 @@ class TrainingLog:
             self.write(row)
 
     def write(self, row: Mapping) -> None:
+        self.last = dict(row)
         fresh = not self.path.exists()
         with self.path.open('a', newline='') as file:
             writer = csv.DictWriter(file, list(row))

@@ -1,0 +1,75 @@
+# make demo    the robot does what it is told (INSTRUCTION="..." for one of your own)
+# make test    every test
+# make help    the rest
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+INSTRUCTION ?=
+OUT ?= out
+CHECKPOINT ?= models/so101_tabletop
+SHELL := /bin/bash
+
+.PHONY: help demo test lint setup gl figures figures-ros checkpoint clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+	@echo 'make setup        virtual environment in $(VENV) and the system GL libraries'
+	@echo 'make lint         ruff'
+	@echo 'make figures      lockstep figures of the README into $(OUT)/figures'
+	@echo 'make figures-ros  figures through ROS in real time into $(OUT)/figures'
+	@echo 'make checkpoint   demonstrate, train, correct, train: the shipped checkpoint, under 2 h'
+
+setup: $(READY) gl
+
+$(READY): requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --disable-pip-version-check -q torch==$$(sed -n 's/^torch==//p' requirements.txt)
+	$(BIN)/pip install --disable-pip-version-check -q -r requirements.txt
+	@touch $@
+
+# MuJoCo renders off screen by EGL: system libraries, by apt where that is allowed.
+GL_CHECK := $(BIN)/python -m trimodal_ros.sim check
+GL_PACKAGES := libegl1 libegl-mesa0 libgl1-mesa-dri
+
+gl: $(READY)
+	@$(GL_CHECK) 2>/dev/null || { \
+	  sudo=; [ $$(id -u) = 0 ] || sudo='sudo -n'; \
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends $(GL_PACKAGES); \
+	} >/dev/null 2>&1; $(GL_CHECK)
+
+demo: setup
+	$(BIN)/python -m trimodal_ros.nodes.demo --out $(OUT)/demo --instruction "$(INSTRUCTION)"
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+
+figures: setup
+	$(BIN)/python -m trimodal_ros.evaluate rollout --checkpoint $(CHECKPOINT) --episodes 200 --json $(OUT)/figures/lockstep.json
+	$(BIN)/python -m trimodal_ros.evaluate rollout --checkpoint $(CHECKPOINT) --episodes 200 --swap-instruction --json $(OUT)/figures/swap.json
+	$(BIN)/python -m trimodal_ros.evaluate rollout --checkpoint $(CHECKPOINT) --episodes 200 --templates config/instructions/heldout.txt --json $(OUT)/figures/heldout.json
+
+figures-ros: setup
+	$(BIN)/python -m trimodal_ros.evaluate rollout --checkpoint $(CHECKPOINT) --episodes 50 --ros --json $(OUT)/figures/ros.json
+
+# The shipped checkpoint; each command goes on where it was interrupted.
+WORK ?= $(OUT)/checkpoint
+SIM := $(BIN)/python -m trimodal_ros.sim
+TRAIN := OMP_WAIT_POLICY=passive $(BIN)/python -m trimodal_ros.train
+
+checkpoint: setup
+	$(SIM) demonstrate --out $(WORK)/demonstrations --episodes 1000
+	$(TRAIN) --episodes $(WORK)/demonstrations --out $(WORK)/first
+	$(SIM) correct --checkpoint $(WORK)/first --out $(WORK)/round1 --episodes 400 --seed 10000
+	$(TRAIN) --episodes $(WORK)/demonstrations $(WORK)/round1 --initial $(WORK)/first \
+	  --out $(WORK)/second --steps 1500
+	$(SIM) correct --checkpoint $(WORK)/second --out $(WORK)/round2 --episodes 400 --seed 20000
+	$(TRAIN) --episodes $(WORK)/demonstrations $(WORK)/round1 $(WORK)/round2 \
+	  --initial $(WORK)/second --out $(WORK)/third --steps 1500
+	@echo 'the new checkpoint is $(WORK)/third; models/ is left as it is'
+
+clean:
+	rm -rf build install log $(OUT)

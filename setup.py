@@ -1,0 +1,39 @@
+from glob import glob
+import os
+
+from setuptools import find_packages, setup
+
+NAME = 'trimodal_ros'
+
+
+def shared(top):
+    """Return data_files that install a folder, as it is, under share/trimodal_ros."""
+    return [(os.path.join('share', NAME, folder), [os.path.join(folder, name) for name in names])
+            for folder, _, names in os.walk(top) if names]
+
+
+setup(
+    name=NAME,
+    version='0.1.0',
+    packages=find_packages(include=[NAME, NAME + '.*']),
+    package_data={NAME: ['evaluate/*.jinja']},
+    data_files=[
+        ('share/ament_index/resource_index/packages', ['resource/' + NAME]),
+        ('share/' + NAME, ['package.xml']),
+        ('share/' + NAME + '/launch', glob('launch/*.launch.py')),
+        *shared('config'),
+        *shared('models'),
+    ],
+    install_requires=['setuptools'],
+    zip_safe=False,
+    maintainer='trimodal_ros maintainers',
+    maintainer_email='maintainers@trimodal-ros.invalid',
+    description='A vision-language-action policy on a real robot.',
+    license='Apache-2.0',
+    entry_points={
+        'console_scripts': [
+            f'{node} = {NAME}.nodes.{node}:main'
+            for node in ('policy', 'recorder', 'simulated_robot', 'demo')
+        ],
+    },
+)

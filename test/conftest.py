@@ -1,0 +1,71 @@
+"""A private ROS graph for the whole run, and what many tests need."""
+
+from pathlib import Path
+
+import pytest
+
+from trimodal_ros.paths import share_dir
+from trimodal_ros.spec import RobotSpec
+
+
+def pytest_configure(config):
+    try:
+        from trimodal_ros.nodes.private_graph import enter_private_graph
+    except ImportError:
+        return  # without ROS everything but the nodes is tested
+    enter_private_graph()
+
+
+@pytest.fixture(scope='session')
+def so101() -> RobotSpec:
+    return RobotSpec.from_yaml(so101_yaml())
+
+
+def so101_yaml() -> Path:
+    return share_dir() / 'config' / 'robots' / 'so101.yaml'
+
+
+@pytest.fixture(scope='session')
+def shipped() -> Path:
+    return share_dir() / 'models' / 'so101_tabletop'
+
+
+@pytest.fixture(scope='session')
+def simulated():
+    """One simulated robot for all tests: each test resets it."""
+    from trimodal_ros.record.messages import BAG_TYPES
+    from trimodal_ros.sim.robot import SimulatedRobot
+    robot = SimulatedRobot(BAG_TYPES)
+    yield robot
+    robot.world.close()
+
+
+TEMPLATES = ['put the {object} on the {place}', 'move the {object} to the {place}']
+
+
+@pytest.fixture(scope='session')
+def episodes(tmp_path_factory, simulated, so101) -> Path:
+    """A folder with four short demonstrations."""
+    from trimodal_ros.sim.demonstrate import record_episode
+    folder = tmp_path_factory.mktemp('episodes')
+    for seed in range(4):
+        record_episode(folder / f'seed_{seed}', simulated, so101, seed, TEMPLATES,
+                       'demonstration', max_steps=12)
+    return folder
+
+
+@pytest.fixture(scope='session')
+def small_checkpoint(tmp_path_factory, episodes) -> Path:
+    """A checkpoint of two steps: right in form, useless on a robot."""
+    from trimodal_ros.train.loop import train
+    out = tmp_path_factory.mktemp('models') / 'small'
+    train(small_settings(episodes), out, workers=1)
+    return out
+
+
+def small_settings(episodes, **changes):
+    from trimodal_ros.plan.policy import PolicyConfig
+    from trimodal_ros.train.loop import TrainingSettings
+    values = {'steps': 2, 'batch_size': 4, 'policy': PolicyConfig(
+        embed_dim=16, vision_width=32, motion_width=16), **changes}
+    return TrainingSettings((str(episodes),), str(so101_yaml()), **values)

@@ -1,0 +1,90 @@
+"""Nodes of a test on one executor in a thread, and waiting for what they say."""
+
+from contextlib import contextmanager
+import threading
+import time
+
+import numpy as np
+import pytest
+
+rclpy = pytest.importorskip('rclpy')
+from rclpy.executors import SingleThreadedExecutor  # noqa: E402
+from rclpy.node import Node  # noqa: E402
+from sensor_msgs.msg import Image, JointState  # noqa: E402
+from std_msgs.msg import String  # noqa: E402
+from trajectory_msgs.msg import JointTrajectory  # noqa: E402
+
+from trimodal_ros.nodes.ros import COMMAND_QOS, LATCHED_QOS, now_ns, ROS_TYPES, SENSOR_QOS  # noqa: E402
+from trimodal_ros.sim.messages import image_message, joint_state_message  # noqa: E402
+
+PATIENCE_S = 20.0
+REST_J = [-0.12, -0.05, 0.04, 1.5, -1.64, 0.4]  # from where no plan is a jump
+
+
+@contextmanager
+def spinning(*nodes):
+    """Spin nodes in a thread; destroy them after."""
+    executor = SingleThreadedExecutor()
+    for node in nodes:
+        executor.add_node(node)
+    stop = threading.Event()
+
+    def spin():
+        while not stop.is_set():
+            executor.spin_once(timeout_sec=0.02)
+    thread = threading.Thread(target=spin)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        for node in nodes:
+            if hasattr(node, 'close'):
+                node.close()
+            node.destroy_node()
+
+
+def wait_for(condition, what: str):
+    """Poll until a condition holds and return its value; fail naming ``what``."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.01)
+    pytest.fail(f'waited {PATIENCE_S} s in vain for {what}')
+
+
+class Driver(Node):
+    """A mock of cameras and arm drivers: the arm rests, every image is another noise."""
+
+    def __init__(self, robot):
+        super().__init__('driver')
+        self.robot, self.trajectories = robot, []
+        self.silent, self.encoding = set(), 'rgb8'
+        self.names = list(reversed(robot.joint_names))
+        self.position_J = np.array(REST_J)
+        self._rng = np.random.default_rng(0)
+        self._images = {c.name: self.create_publisher(Image, c.topic, SENSOR_QOS)
+                        for c in robot.cameras}
+        self._joints = self.create_publisher(JointState, 'joint_states', SENSOR_QOS)
+        self._instruction = self.create_publisher(String, 'instruction', LATCHED_QOS)
+        self.create_subscription(JointTrajectory, 'joint_trajectory', self.trajectories.append,
+                                 COMMAND_QOS)
+        self.create_timer(0.02, self._publish)
+
+    def _publish(self):
+        now = now_ns(self)
+        if 'joints' not in self.silent:
+            positions = [self.position_J[self.robot.joint_names.index(n)] for n in self.names]
+            self._joints.publish(joint_state_message(self.names, positions, [], now, ROS_TYPES))
+        for camera in self.robot.cameras:
+            if camera.name not in self.silent:
+                image = self._rng.integers(0, 256, (camera.height, camera.width, 3), np.uint8)
+                message = image_message(image, now, camera.name, ROS_TYPES)
+                message.encoding = self.encoding
+                self._images[camera.name].publish(message)
+
+    def say(self, text: str):
+        self._instruction.publish(String(data=text))

@@ -1,0 +1,291 @@
+"""What may be sent, played by an independent model of the controller that receives it."""
+
+from hypothesis import given, settings, strategies as st
+import numpy as np
+import pytest
+
+from trimodal_ros.command.chunk import ExpiredError, hold_trajectory, join_chunk, LEAD_S
+from trimodal_ros.command.limits import check_limits, LimitError
+from trimodal_ros.command.message import from_message, to_message
+from trimodal_ros.command.pilot import Pilot
+from trimodal_ros.command.playback import CommandedMotion, JointReference
+from trimodal_ros.record.messages import BAG_TYPES
+from trimodal_ros.sim.controller import Refused, TrajectoryController
+from trimodal_ros.sim.messages import image_message, joint_state_message
+from trimodal_ros.spec import NS_PER_S, RobotSpec, SpecError, Trajectory
+
+ROBOT = RobotSpec.make_example()
+START_NS = 100 * NS_PER_S
+MS = NS_PER_S // 1000
+
+
+def chunk(position_TJ, stamp=START_NS):
+    time_s_T = (1 + np.arange(len(position_TJ))) / ROBOT.rate_hz
+    return Trajectory(ROBOT, stamp, time_s_T, position_TJ)
+
+
+def ramp(first, last, steps=8):
+    return np.linspace(np.full(3, first), np.full(3, last), steps)
+
+
+def rest(now_ns=START_NS, position=0.5):
+    return JointReference.at_rest(now_ns + round(LEAD_S * NS_PER_S), np.full(3, position))
+
+
+def controller(position=0.5, **options) -> TrajectoryController:
+    played = TrajectoryController(ROBOT.joint_names, **options)
+    played.start(np.full(3, position), START_NS)
+    return played
+
+
+def accept(played, message, now_ns=START_NS):
+    played.accept(message, now_ns, JointReference.at_rest(now_ns, np.full(3, 0.5)))
+
+
+def valid_message(**changes):
+    message = to_message(join_chunk(chunk(ramp(0.5, 0.8)), rest(), START_NS), BAG_TYPES)
+    for name, value in changes.items():
+        object.__setattr__(message, name, value)
+    return message
+
+
+def test_expired_points_are_dropped_and_the_rest_bridged():
+    """Catches the step Jazzy's controller makes when it joins an old message in the middle."""
+    late_ns = START_NS + 240 * MS
+    joined = join_chunk(chunk(ramp(0.6, 0.9)), rest(late_ns), late_ns)
+    assert joined.stamp_ns == START_NS
+    assert joined.time_s_T[0] == pytest.approx(0.24 + LEAD_S)
+    assert joined.position_TJ[0].tolist() == [0.5] * 3
+    assert joined.time_s_T[1:].tolist() == pytest.approx([0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
+    assert (joined.velocity_TJ[-1] == 0).all()
+
+
+def test_a_chunk_that_is_all_past_is_refused():
+    """Catches a late result that would be sent anyway."""
+    late_ns = START_NS + NS_PER_S
+    with pytest.raises(ExpiredError, match='1.00 s old'):
+        join_chunk(chunk(ramp(0.5, 0.6)), rest(late_ns), late_ns)
+
+
+def test_hold_brakes_from_the_commanded_velocity():
+    """Catches a stop that is a jump back to where the arm was."""
+    moving = JointReference(START_NS, np.array([0.5, 0.0, 0.2]), np.array([1.0, 0.0, 0.0]))
+    hold = hold_trajectory(ROBOT, moving)
+    assert hold.position_TJ[0].tolist() == pytest.approx([0.6, 0.0, 0.2])
+    assert (hold.velocity_TJ == 0).all()
+
+
+@pytest.mark.parametrize('position_TJ, complaint', [
+    ([[0, 0, 0.5], [0, 1.6, 0.5]], r"joint 'elbow', step 1: 1.600 rad is outside \[-1.5, 1.5\]"),
+    ([[0, 0, 0.5], [0.9, 0, 0.5]], "joint 'shoulder', step 1: 9.00 rad/s is above 3.0"),
+])
+def test_limits_name_joint_step_and_value(position_TJ, complaint):
+    """Catches a motion outside the limits; it must be refused whole, not clipped."""
+    with pytest.raises(LimitError, match=complaint):
+        check_limits(Trajectory(ROBOT, 0, [0.1, 0.2], position_TJ))
+
+
+def test_a_joint_outside_its_limits_may_come_back():
+    """Catches the dead lock in which every plan starts outside and none is let through."""
+    check_limits(Trajectory(ROBOT, 0, [0.1, 0.2], [[0, 1.52, 0.5], [0, 1.4, 0.5]]))
+    with pytest.raises(LimitError):
+        check_limits(Trajectory(ROBOT, 0, [0.1, 0.2], [[0, 1.52, 0.5], [0, 1.53, 0.5]]))
+
+
+def test_message_round_trip_by_joint_name():
+    """Catches columns taken in the order of the message."""
+    sent = join_chunk(chunk(ramp(0.5, 0.8) + [0.0, 0.1, 0.2]), rest(), START_NS)
+    message = to_message(sent, BAG_TYPES)
+    order = [2, 0, 1]
+    object.__setattr__(message, 'joint_names', [ROBOT.joint_names[i] for i in order])
+    for point in message.points:
+        object.__setattr__(point, 'positions', point.positions[order])
+        object.__setattr__(point, 'velocities', point.velocities[order])
+    got = from_message(message, ROBOT)
+    assert np.array_equal(got.position_TJ, sent.position_TJ)
+    assert np.array_equal(got.velocity_TJ, sent.velocity_TJ)
+    assert got.time_s_T.tolist() == pytest.approx(sent.time_s_T.tolist())
+
+
+def test_trajectory_of_another_robot_is_refused():
+    """Catches labels recorded on another arm."""
+    with pytest.raises(SpecError, match='the robot has'):
+        from_message(valid_message(joint_names=['a', 'b', 'c']), ROBOT)
+
+
+# -- the controller's rules, in the order of ../shared and of its source
+
+
+@pytest.mark.parametrize('changes, complaint', [
+    ({'joint_names': ['shoulder', 'elbow']}, "'gripper'.* missing"),
+    ({'joint_names': ['shoulder', 'elbow', 'knee']}, "'knee'"),
+    ({'joint_names': []}, 'missing|empty joint names'),
+    ({'points': []}, 'empty trajectory'),
+    ({'header': BAG_TYPES.header(START_NS - 5 * NS_PER_S)}, 'in the past'),
+    ({'points': valid_message().points[::-1]}, 'velocity of last|strictly increasing'),
+    ({'points': [valid_message().points[-1]] * 2}, 'strictly increasing'),
+])
+def test_controller_refuses(changes, complaint):
+    """Catches a simulated controller more forgiving than the real one."""
+    played = controller()
+    with pytest.raises(Refused, match=complaint):
+        accept(played, valid_message(**changes))
+    assert played.reference(START_NS + NS_PER_S).position_J.tolist() == [0.5] * 3
+
+
+@pytest.mark.parametrize('field, value, complaint', [
+    ('positions', [0.1], 'positions'), ('positions', [], 'positions'),
+    ('velocities', [0.1], 'velocities'), ('accelerations', [0.0] * 2, 'accelerations'),
+    ('effort', [0.0] * 3, 'effort')])
+def test_controller_refuses_malformed_points(field, value, complaint):
+    """Catches array lengths nobody checks."""
+    message = valid_message()
+    object.__setattr__(message.points[1], field, np.array(value))
+    with pytest.raises(Refused, match=complaint):
+        accept(controller(), message)
+
+
+def test_controller_refuses_a_moving_end():
+    """Catches a chunk whose last velocity is not zero."""
+    message = valid_message()
+    object.__setattr__(message.points[-1], 'velocities', np.array([0.0, 0.1, 0.0]))
+    with pytest.raises(Refused, match='last trajectory point is not zero'):
+        accept(controller(), message)
+    accept(controller(allow_nonzero_velocity_at_trajectory_end=True), message)
+
+
+def test_controller_lets_nan_and_duplicate_names_through():
+    """Catches a simulator that hides what the real controller would do to the robot."""
+    message = valid_message(joint_names=['shoulder', 'shoulder', 'gripper'])
+    object.__setattr__(message.points[2], 'positions', np.array([np.nan] * 3))
+    played = controller()
+    accept(played, message)
+    assert np.isnan(played.reference(START_NS + 250 * MS).position_J).any()
+
+
+def test_stamp_zero_starts_on_arrival():
+    """Catches a message without a stamp taken for one from 1970."""
+    played = controller()
+    accept(played, valid_message(header=BAG_TYPES.header(0)), START_NS + NS_PER_S)
+    assert played.reference(START_NS + NS_PER_S + 10**12).position_J.tolist() == [0.8] * 3
+
+
+def test_position_only_is_linear_and_late_is_a_step():
+    """Catches interpolation unlike trajectory.cpp: no velocities, no bridge into the past."""
+    message = to_message(chunk(ramp(1.0, 1.7)), BAG_TYPES)
+    for point in message.points:
+        object.__setattr__(point, 'velocities', np.array([]))
+    played = controller()
+    accept(played, message)
+    halfway = played.reference(START_NS + 150 * MS)
+    assert halfway.position_J.tolist() == pytest.approx([1.05] * 3)
+    assert halfway.velocity_J.tolist() == pytest.approx([1.0] * 3)
+    late = controller()
+    accept(late, message, START_NS + 150 * MS)
+    assert late.reference(START_NS + 150 * MS).position_J[0] == pytest.approx(1.05)  # from 0.5
+
+
+def test_partial_goal_keeps_the_other_joints():
+    """Catches joints left out that fall to zero."""
+    played = controller(allow_partial_joints_goal=True)
+    point = BAG_TYPES.JointTrajectoryPoint(
+        positions=np.array([1.0]), velocities=np.array([]), accelerations=np.array([]),
+        effort=np.array([]), time_from_start=BAG_TYPES.Duration(sec=1, nanosec=0))
+    accept(played, valid_message(joint_names=['elbow'], points=[point]))
+    assert played.reference(START_NS + 2 * NS_PER_S).position_J.tolist() == [0.5, 1.0, 0.5]
+
+
+def test_before_state_is_measured_without_interpolate_from_desired_state():
+    """Catches the bridge taken from the wrong state."""
+    played = controller(position=0.9, interpolate_from_desired_state=False)
+    accept(played, valid_message())
+    assert played.reference(START_NS).position_J.tolist() == [0.5] * 3
+
+
+CHUNKS = st.lists(st.tuples(*[st.floats(0.05, 0.95)] * 3), min_size=8, max_size=8)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(CHUNKS, st.integers(0, 350), st.integers(0, 300)),
+                min_size=1, max_size=6))
+def test_whatever_is_planned_is_accepted_and_continuous(plans):
+    """Catches a refusal, or a commanded jump, for any chunks, delays and gaps between them."""
+    played, commanded, now_ns, samples = controller(), CommandedMotion(), START_NS, []
+    for position_TJ, delay_ms, gap_ms in plans:
+        stamp = now_ns
+        now_ns += delay_ms * MS
+        ahead_ns = now_ns + round(LEAD_S * NS_PER_S)
+        before = commanded.reference(ahead_ns) or JointReference.at_rest(ahead_ns, np.full(3, .5))
+        joined = join_chunk(chunk(np.array(position_TJ), stamp), before, now_ns)
+        accept(played, to_message(joined, BAG_TYPES), now_ns)
+        commanded.send(joined, now_ns, np.full(3, 0.5))
+        until_ns = now_ns + gap_ms * MS
+        for time_ns in range(now_ns, until_ns + 1, MS):
+            samples.append(played.reference(time_ns))
+            ours = commanded.reference(time_ns)
+            assert np.abs(samples[-1].position_J - ours.position_J).max() < 1e-6
+        now_ns = until_ns
+    position_NJ = np.array([sample.position_J for sample in samples])
+    times_ns = np.array([sample.time_ns for sample in samples])
+    steps_ms = np.maximum(np.diff(times_ns) / MS, 1e-9)
+    speed = np.abs(np.diff(position_NJ, axis=0)).max(axis=1) / steps_ms
+    # The steepest a cubic between two points of these chunks can get: 1.5 x 0.9 rad in 30 ms
+    # plus the velocities at its ends; a jump within a millisecond would be far above.
+    assert speed[np.diff(times_ns) == MS].max(initial=0.0) < 0.15
+
+
+def test_history_tells_what_was_commanded_at_an_earlier_image():
+    """Catches the newest trajectory asked about a time before it was sent."""
+    commanded = CommandedMotion()
+    assert commanded.position_at(START_NS) is None
+    first = join_chunk(chunk(ramp(0.5, 0.8)), rest(), START_NS)
+    commanded.send(first, START_NS, np.full(3, 0.5))
+    expected = commanded.position_at(START_NS + 300 * MS)
+    again_ns = START_NS + 400 * MS
+    second = chunk(ramp(0.9, 0.9), again_ns)
+    commanded.send(join_chunk(second, commanded.reference(again_ns + 20 * MS), again_ns),
+                   again_ns, np.full(3, 0.5))
+    assert np.array_equal(commanded.position_at(START_NS + 300 * MS), expected)
+
+
+# -- one decision
+
+
+def pilot(planner, now_ns=START_NS + 40 * MS) -> Pilot:
+    made = Pilot(ROBOT, planner, lambda: now_ns)
+    image = np.zeros((48, 64, 3), np.uint8)
+    made.observer.add_image('front', image_message(image, START_NS, '', BAG_TYPES))
+    made.observer.add_joints(joint_state_message(
+        ROBOT.joint_names, [0.5] * 3, [], START_NS, BAG_TYPES))
+    return made
+
+
+def test_a_good_plan_is_joined_and_timed():
+    """Catches a plan sent as it is, or without its age."""
+    decision = pilot(lambda observation: chunk(ramp(0.5, 0.8))).decide()
+    assert decision.refusal == '' and decision.age_ms == 40.0
+    assert decision.trajectory.position_TJ[0].tolist() == [0.5] * 3
+    assert set(decision.stages_ms) == {'observe', 'model', 'command'}
+
+
+def test_plan_that_is_not_finite_becomes_a_hold():
+    """Catches a NaN from the model on its way to a controller that lets it through."""
+    decision = pilot(lambda observation: chunk(ramp(0.5, np.nan))).decide()
+    assert "joint 'shoulder' is nan" in decision.refusal
+    assert decision.trajectory.position_TJ.tolist() == [[0.5] * 3]
+
+
+def test_plan_outside_limits_becomes_a_hold():
+    """Catches a plan clipped, or played up to its limit."""
+    decision = pilot(lambda observation: chunk(ramp(0.5, 9.0))).decide()
+    assert 'outside' in decision.refusal
+    assert decision.trajectory.position_TJ.tolist() == [[0.5] * 3]
+
+
+def test_late_plan_is_not_sent():
+    """Catches a model that took too long: the picture it saw is history."""
+    clock = iter([START_NS, START_NS + 301 * MS, START_NS + 301 * MS])
+    late = pilot(lambda observation: chunk(ramp(0.5, 0.8)))
+    late.clock = lambda: next(clock)
+    decision = late.decide()
+    assert decision.trajectory is None and 'late: the image is 0.301 s old' in decision.refusal

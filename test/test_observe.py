@@ -1,0 +1,164 @@
+import numpy as np
+import pytest
+
+from trimodal_ros.observe.image import decode_image, ImageError, to_rgb
+from trimodal_ros.observe.instruction import InstructionError, normalize_instruction
+from trimodal_ros.observe.joints import decode_joints, JointStateError
+from trimodal_ros.observe.observer import MaxAge, NotReady, Observer
+from trimodal_ros.record.messages import BAG_TYPES
+from trimodal_ros.sim.messages import image_message, joint_state_message
+from trimodal_ros.spec import CameraSpec, NS_PER_S, RobotSpec
+
+ROBOT = RobotSpec.make_example()
+CAMERA = CameraSpec('front', 'front/image_raw', 16, 12)
+
+
+def picture(height=12, width=16, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def message_of(image, encoding='rgb8', padding=0):
+    """Return an Image with ``padding`` bytes of rubbish after each row."""
+    rows = image.reshape(len(image), -1)
+    rows = np.concatenate([rows, np.full((len(rows), padding), 77, np.uint8)], axis=1)
+    return BAG_TYPES.Image(
+        header=BAG_TYPES.header(0), height=image.shape[0], width=image.shape[1],
+        encoding=encoding, is_bigendian=0, step=rows.shape[1], data=rows.reshape(-1))
+
+
+@pytest.mark.parametrize('encoding, channels', [
+    ('rgb8', [0, 1, 2]), ('bgr8', [2, 1, 0]), ('rgba8', [0, 1, 2, 3]), ('bgra8', [2, 1, 0, 3])])
+@pytest.mark.parametrize('padding', [0, 5])
+def test_colours_and_padding(encoding, channels, padding):
+    """Catches swapped channels, and rows sheared by an ignored step."""
+    image = picture()
+    sent = np.concatenate([image, np.full((12, 16, 1), 255, np.uint8)], axis=2)[..., channels]
+    seen = decode_image(message_of(sent, encoding, padding), CAMERA)
+    assert np.array_equal(seen, image)
+
+
+def test_mono_becomes_grey():
+    """Catches a one-channel camera that crashes the policy."""
+    grey = picture()[..., :1]
+    seen = decode_image(message_of(grey, 'mono8'), CAMERA)
+    assert np.array_equal(seen, np.repeat(grey, 3, axis=2))
+
+
+def test_larger_image_is_averaged():
+    """Catches sub-sampling, which aliases."""
+    image = picture(24, 32)
+    expected = image.reshape(12, 2, 16, 2, 3).mean(axis=(1, 3))
+    seen = decode_image(message_of(image), CAMERA)
+    assert np.abs(seen - expected).max() <= 0.5
+
+
+@pytest.mark.parametrize('change, complaint', [
+    ({'encoding': 'yuv9'}, "encoding 'yuv9' is not one of rgb8"),
+    ({'encoding': '16UC1'}, 'encoding'),
+    ({'height': 0}, '16x0 px'),
+    ({'width': 99999}, '99999x12'),
+    ({'step': 3}, 'do not hold'),
+    ({'data': np.zeros(5, np.uint8)}, '5 bytes'),
+])
+def test_unreadable_images_are_refused_by_name(change, complaint):
+    """Catches a crash, or a picture made up, where the message is wrong."""
+    message = message_of(picture())
+    for name, value in change.items():
+        object.__setattr__(message, name, value)
+    with pytest.raises(ImageError, match=complaint) as error:
+        to_rgb(message, 'front')
+    assert "camera 'front'" in str(error.value)
+
+
+def joints(names, positions, stamp=0):
+    return joint_state_message(names, positions, [], stamp, BAG_TYPES)
+
+
+def test_joints_are_read_by_name():
+    """Catches positions taken in the order of the message."""
+    seen = decode_joints(joints(['gripper', 'extra', 'shoulder', 'elbow'], [3, 9, 1, 2]), ROBOT)
+    assert seen.tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize('names, positions, complaint', [
+    (['shoulder', 'gripper'], [1, 2], "'elbow' is missing"),
+    (['shoulder', 'elbow', 'elbow', 'gripper'], [1, 2, 2, 3], 'more than once'),
+    (['shoulder', 'elbow', 'gripper'], [1, np.nan, 3], "'elbow' is nan"),
+    (['shoulder', 'elbow', 'gripper'], [1, 2], '3 names but 2'),
+])
+def test_unusable_joint_states_are_refused_by_name(names, positions, complaint):
+    """Catches a missing joint read as zero."""
+    with pytest.raises(JointStateError, match=complaint):
+        decode_joints(joints(names, positions), ROBOT)
+
+
+@pytest.mark.parametrize('text', ['x' * 10_000, 'put\x00it', 'bell \x07'])
+def test_instructions_that_are_none(text):
+    """Catches a pasted file, or binary rubbish, that would be embedded as a sentence."""
+    with pytest.raises(InstructionError):
+        normalize_instruction(text)
+
+
+def fed(image_stamp=NS_PER_S, joint_stamps=(NS_PER_S,), robot=ROBOT, **ages) -> Observer:
+    observer = Observer(robot, MaxAge(**ages))
+    observer.add_image('front', image_message(picture(48, 64), image_stamp, '', BAG_TYPES))
+    for index, stamp in enumerate(joint_stamps):
+        observer.add_joints(joints(robot.joint_names, [0.1 * index] * 3, stamp))
+    return observer
+
+
+def nothing_commanded(stamp):
+    return None
+
+
+def test_observation_joins_joints_as_of_the_image():
+    """Catches joints newer than the picture: the arm would seem ahead of itself."""
+    stamps = [NS_PER_S - 20_000_000, NS_PER_S - 1, NS_PER_S + 1]
+    observation = fed(joint_stamps=stamps).observe(NS_PER_S + 10, nothing_commanded)
+    assert observation.position_J.tolist() == [0.1] * 3
+    assert observation.stamps_ns == {'front': NS_PER_S, 'joints': NS_PER_S - 1}
+
+
+def test_command_is_the_one_at_the_image():
+    """Catches the newest command paired with an older picture."""
+    asked = []
+
+    def commanded_at(stamp):
+        asked.append(stamp)
+        return np.array([0.5, 0.5, 0.5])
+    observation = fed().observe(NS_PER_S + 50_000_000, commanded_at)
+    assert asked == [NS_PER_S] and observation.command_J.tolist() == [0.5] * 3
+
+
+@pytest.mark.parametrize('now_s, complaint', [
+    (1.3, "camera 'front': stamped 0.300 s ago"), (0.5, 'stamped -0.500 s ago')])
+def test_old_and_future_images_are_not_observed(now_s, complaint):
+    """Catches a frozen camera, and a clock that jumped back."""
+    with pytest.raises(NotReady, match=complaint):
+        fed().observe(round(now_s * NS_PER_S), nothing_commanded)
+
+
+def test_silent_inputs_are_named():
+    """Catches an error that leaves the user to guess which topic is dead."""
+    with pytest.raises(NotReady, match="camera 'front': no image yet on 'front/image_raw'"):
+        Observer(ROBOT).observe(0, nothing_commanded)
+    assert 'joint_states: none yet' in fed(joint_stamps=()).stale_input(NS_PER_S)
+
+
+def test_cameras_that_take_turns_are_paired(so101):
+    """Catches a skew seen between a camera's new image and the other's last one."""
+    observer = Observer(so101, MaxAge(camera_skew_s=0.03))
+    for camera, stamp in (('front', 0), ('wrist', 0), ('front', 50_000_000)):
+        observer.add_image(camera, image_message(picture(8, 8), stamp, '', BAG_TYPES))
+    observer.add_joints(joints(so101.joint_names, [0.0] * 6))
+    observation = observer.observe(60_000_000, nothing_commanded)
+    assert observation.stamps_ns['front'] == observation.stamps_ns['wrist'] == 0
+
+
+def test_cameras_too_far_apart_are_refused(so101):
+    """Catches two moments joined as one."""
+    observer = Observer(so101, MaxAge(camera_skew_s=0.03))
+    for camera, stamp in (('front', 0), ('wrist', 100_000_000)):
+        observer.add_image(camera, image_message(picture(8, 8), stamp, '', BAG_TYPES))
+    with pytest.raises(NotReady, match='cameras are 0.100 s apart'):
+        observer.observe(100_000_000, nothing_commanded)

@@ -1,0 +1,115 @@
+from conftest import small_settings
+import numpy as np
+import pytest
+from safetensors.torch import load_file
+import torch
+
+from trimodal_ros.plan.checkpoint import content_hash, load_checkpoint, read_config
+from trimodal_ros.record.episode import find_episodes
+from trimodal_ros.record.moments import read_moments
+from trimodal_ros.train.batches import BatchSource
+from trimodal_ros.train.cache import open_frames
+from trimodal_ros.train.loop import NotFinite, train
+from trimodal_ros.train.objective import DEFAULT_WEIGHTS, task_losses, total_loss
+from trimodal_ros.train.state import ResumeError
+
+
+def test_cache_is_what_the_episodes_hold(episodes, so101):
+    """Catches frames shifted against their labels or their episode."""
+    frames = open_frames([episodes], so101, 'demonstration', 1)
+    again = open_frames([episodes], so101, 'demonstration', 1)
+    index = 0
+    for number, path in enumerate(find_episodes(episodes)):
+        for observation, label in read_moments(path, so101, 'demonstration'):
+            assert frames.episode_N[index] == number
+            assert np.array_equal(frames.images['wrist'][index], observation.images['wrist'])
+            assert np.allclose(frames.command_NJ[index], observation.command_J, atol=1e-6)
+            assert np.allclose(again.chunk_NTJ[index], label.position_TJ, atol=1e-6)
+            index += 1
+    assert index == len(frames.episode_N)
+
+
+def test_batches_are_by_step_and_one_window_an_episode(episodes, so101):
+    """Catches near copies in one batch, and batches that depend on where a run began."""
+    frames = open_frames([episodes], so101, 'demonstration', 1)
+    source = BatchSource(frames, 4, seed=1)
+    batch = source.at(7)
+    late = list(source.prefetched(5, 8))[2]
+    assert torch.equal(batch.chunk_BTJ, late.chunk_BTJ) and batch.sentences == late.sentences
+    assert len({tuple(row.flatten().tolist()) for row in batch.command_BJ}) == 4
+
+
+def test_resumed_training_is_the_same_to_the_bit(episodes, tmp_path, monkeypatch):
+    """Catches optimizer, dropout or batch state lost at an interrupt."""
+    whole, parts = tmp_path / 'whole', tmp_path / 'parts'
+    settings = small_settings(episodes, steps=4)
+    train(settings, whole, workers=1, save_every=2)
+
+    import trimodal_ros.train.loop as loop
+    real_step = loop._step
+
+    def interrupted(*arguments):
+        if arguments[-1] == 3:
+            raise KeyboardInterrupt
+        return real_step(*arguments)
+    monkeypatch.setattr(loop, '_step', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(settings, parts, workers=1, save_every=2)
+    assert not parts.exists()
+    monkeypatch.setattr(loop, '_step', real_step)
+    train(settings, parts, workers=1, save_every=2)
+    first, second = (load_file(path / 'model.safetensors') for path in (whole, parts))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    rows = (tmp_path / 'parts.training' / 'log.csv').read_text().splitlines()
+    assert [row.split(',')[0] for row in rows] == ['step', '2', '4']
+
+
+def test_resuming_another_run_is_refused(episodes, tmp_path):
+    """Catches two runs mixed in one folder."""
+    train(small_settings(episodes), tmp_path / 'run', workers=1)
+    with pytest.raises(ResumeError, match='learning_rate'):
+        train(small_settings(episodes, learning_rate=1.0), tmp_path / 'run', workers=1)
+
+
+def test_loss_that_is_not_finite_stops_training(episodes, tmp_path):
+    """Catches NaN weights: the task is named and no checkpoint appears."""
+    settings = small_settings(episodes, weights={**DEFAULT_WEIGHTS,
+                                                 'vision_action': float('inf')})
+    with pytest.raises(NotFinite, match='step 0'):
+        train(settings, tmp_path / 'run', workers=1)
+    assert not (tmp_path / 'run').exists()
+
+
+def test_every_task_reaches_what_it_trains(small_checkpoint, episodes, so101):
+    """Catches an encoder cut off from its loss: each task's gradient must arrive."""
+    policy = load_checkpoint(small_checkpoint)
+    frames = open_frames([episodes], so101, 'demonstration', 1)
+    batch = BatchSource(frames, 4, seed=0).at(0)
+    reach = {'vision_language': ('vision', 'language'), 'language_action': ('language', 'motion'),
+             'vision_action': ('vision', 'motion'),
+             'action_generation': ('vision', 'language', 'decoder')}
+    for task, parts in reach.items():
+        policy.zero_grad()
+        task_losses(policy, batch)[task].backward()
+        for part in ('vision', 'language', 'motion', 'decoder'):
+            moved = any(p.grad is not None and p.grad.abs().sum() > 0
+                        for p in getattr(policy, part).parameters())
+            assert moved == (part in parts), f'{task} and {part}'
+
+
+def test_weights_must_name_every_task():
+    """Catches a misspelt task that is silently left out of the sum."""
+    losses = {'a': torch.tensor(1.0), 'b': torch.tensor(2.0)}
+    assert float(total_loss(losses, {'a': 0.5, 'b': 2.0})) == 4.5
+    for weights in ({'a': 1.0}, {'a': 1.0, 'b': -1.0}):
+        with pytest.raises(ValueError, match='weight'):
+            total_loss(losses, weights)
+
+
+def test_training_from_a_checkpoint_keeps_its_statistics(small_checkpoint, episodes, tmp_path):
+    """Catches a later round that renormalises joints under weights trained otherwise."""
+    settings = small_settings(episodes, initial=str(small_checkpoint), learning_rate=1e-9)
+    train(settings, tmp_path / 'next', workers=1)
+    first, second = read_config(small_checkpoint), read_config(tmp_path / 'next')
+    assert first['normalization'] == second['normalization']
+    assert content_hash(small_checkpoint) != content_hash(tmp_path / 'next')

@@ -1,0 +1,97 @@
+"""Closed-loop success in the lockstep simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+import multiprocessing
+from pathlib import Path
+
+import numpy as np
+
+from .statistics import wilson_interval
+from ..plan.checkpoint import load_checkpoint
+from ..progress import progress_bar
+from ..record.messages import BAG_TYPES
+from ..sim.layout import Layout, make_layout, Task
+from ..sim.lockstep import run_episode
+from ..sim.robot import SimulatedRobot
+from ..sim.rollout import PolicyPlanner
+from ..sim.sentences import say
+
+_WORKER = {}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One episode to be judged: the scene, what is said, and what would be disobedience."""
+
+    layout: Layout
+    instruction: str
+    scene_task: Task
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """``followed_scene``: with a swapped instruction, the scene's own task was done instead."""
+
+    seed: int
+    instruction: str
+    success: bool
+    followed_scene: bool
+    steps: int
+    refusals: tuple[str, ...]
+
+
+def make_trials(episodes: int, seed: int, templates: Sequence[str], swap: bool) -> list[Trial]:
+    """Return trials on the layouts of ``seed`` on, templates taken in turn."""
+    trials = []
+    for index in range(episodes):
+        scene = make_layout(seed + index)
+        layout = scene.with_other_object() if swap else scene
+        sentence = say(layout.task, templates[index % len(templates)])
+        trials.append(Trial(layout, sentence, scene.task))
+    return trials
+
+
+def run_trials(checkpoint: Path, trials: list[Trial], workers: int,
+               replan_steps: int, max_steps: int = 100) -> list[TrialResult]:
+    """Run trials on several processes, with a progress bar; results in order."""
+    context = multiprocessing.get_context('spawn')
+    jobs = [(trial, replan_steps, max_steps) for trial in trials]
+    with ProcessPoolExecutor(workers, context, _start, (checkpoint,)) as pool:
+        done = pool.map(_run, jobs)
+        return list(progress_bar(done, total=len(jobs), desc='rollouts', unit='ep'))
+
+
+def _start(checkpoint: Path) -> None:
+    import torch
+    torch.set_num_threads(1)
+    _WORKER['policy'] = load_checkpoint(checkpoint)
+    _WORKER['simulated'] = SimulatedRobot(BAG_TYPES)
+
+
+def _run(job) -> TrialResult:
+    trial, replan_steps, max_steps = job
+    simulated, policy = _WORKER['simulated'], _WORKER['policy']
+    result = run_episode(simulated, policy.robot, trial.layout, trial.instruction,
+                         PolicyPlanner(policy, replan_steps), max_steps)
+    swapped = trial.layout.task != trial.scene_task
+    return TrialResult(
+        trial.layout.seed, trial.instruction, result.success,
+        swapped and simulated.world.is_done(trial.scene_task), result.steps,
+        tuple(result.refusals))
+
+
+def summarize(results: list[TrialResult]) -> dict:
+    """Return success with its Wilson interval, and every trial."""
+    successes = sum(result.success for result in results)
+    low, high = wilson_interval(successes, len(results))
+    return {
+        'episodes': len(results), 'successes': successes,
+        'success_rate': successes / len(results), 'wilson_95': [low, high],
+        'followed_scene': sum(result.followed_scene for result in results),
+        'mean_steps': float(np.mean([result.steps for result in results])),
+        'refused_plans': sum(len(result.refusals) for result in results),
+        'trials': [asdict(result) for result in results]}

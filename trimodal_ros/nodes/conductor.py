@@ -1,0 +1,180 @@
+"""
+Gives a robot tasks over topics and services and watches how they go.
+
+Used by the demo, by closed-loop evaluation through ROS, and by tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+import threading
+import time
+
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from std_msgs.msg import Bool, String
+from std_srvs.srv import Trigger
+
+from .ros import LATCHED_QOS
+from ..sim.layout import Task
+
+SERVICE_TIMEOUT_S = 60.0
+POLL_S = 0.02
+
+
+class ConductorError(RuntimeError):
+    """A node did not do what it was asked; the message names it."""
+
+
+@dataclass
+class TaskResult:
+    """How one task went; ages and stages in ms, one a decision."""
+
+    instruction: str
+    success: bool
+    seconds: float
+    ages_ms: list[float] = field(default_factory=list)
+    stages_ms: dict[str, list[float]] = field(default_factory=dict)
+    episode: str = ''
+
+
+class Conductor:
+    """A node on a thread of its own; ``check`` is called while waiting and may raise."""
+
+    def __init__(self, check: Callable[[], None] = lambda: None):
+        rclpy.init()
+        self.node = rclpy.create_node('conductor')
+        self._check = check
+        self._task_done = False
+        self._decisions = []
+        self._instruction = self.node.create_publisher(String, 'instruction', LATCHED_QOS)
+        self.node.create_subscription(Bool, 'simulated_robot/task_done', self._on_done,
+                                      LATCHED_QOS)
+        self.node.create_subscription(DiagnosticArray, 'policy/decision',
+                                      self._decisions.append, 100)
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._spin, daemon=True)
+        self._stop = threading.Event()
+        self._thread.start()
+
+    def _spin(self) -> None:
+        while not self._stop.is_set():
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.node.destroy_node()
+        rclpy.try_shutdown()
+
+    def _on_done(self, message: Bool) -> None:
+        self._task_done = message.data
+
+    # -- asking nodes
+
+    def call(self, service_type, name: str, request):
+        """Call a service and wait. Raises ConductorError, naming it, when it stays silent."""
+        client = self.node.create_client(service_type, name)
+        try:
+            self._wait(client.service_is_ready, f'service {name!r} did not appear')
+            future = client.call_async(request)
+            self._wait(future.done, f'service {name!r} did not answer')
+            return future.result()
+        finally:
+            self.node.destroy_client(client)
+
+    def _wait(self, condition: Callable[[], bool], complaint: str) -> None:
+        deadline = time.monotonic() + SERVICE_TIMEOUT_S
+        while not condition():
+            self._check()
+            if time.monotonic() > deadline:
+                raise ConductorError(f'{complaint} within {SERVICE_TIMEOUT_S:g} s')
+            time.sleep(POLL_S)
+
+    def transition(self, transition: int, node: str = 'policy') -> None:
+        """Ask for a lifecycle transition, such as ``Transition.TRANSITION_ACTIVATE``."""
+        request = ChangeState.Request(transition=Transition(id=transition))
+        if not self.call(ChangeState, f'{node}/change_state', request).success:
+            raise ConductorError(f'{node} refused lifecycle transition {transition}; see its log')
+
+    def set_parameters(self, node: str, **values) -> None:
+        """Set integer and string parameters of a node."""
+        request = SetParameters.Request(parameters=[
+            Parameter(name=name, value=_parameter_value(value))
+            for name, value in values.items()])
+        for result in self.call(SetParameters, f'{node}/set_parameters', request).results:
+            if not result.successful:
+                raise ConductorError(f'{node} refused a parameter: {result.reason}')
+
+    def say(self, instruction: str) -> None:
+        """Publish an instruction; '' holds the robot."""
+        self._instruction.publish(String(data=instruction))
+
+    def trigger(self, service: str) -> str:
+        """Call a std_srvs/Trigger service and return its message."""
+        response = self.call(Trigger, service, Trigger.Request())
+        if not response.success:
+            raise ConductorError(f'{service}: {response.message}')
+        return response.message
+
+    def _start_recording(self) -> None:
+        """Ask until the recorder has heard the instruction: it comes by another topic."""
+        self._wait(self._try_recording, 'the recorder did not start')
+
+    def _try_recording(self) -> bool:
+        return self.call(Trigger, 'recorder/start', Trigger.Request()).success
+
+    # -- tasks on the simulated robot
+
+    def lay_scene(self, seed: int, task: Task, scene_object: str = '') -> None:
+        """Hold the policy, lay a scene, and let the policy go on, with no instruction."""
+        self.say('')
+        self.transition(Transition.TRANSITION_DEACTIVATE)
+        self.set_parameters('simulated_robot', seed=seed, task_object=task.object,
+                            task_place=task.place, scene_object=scene_object)
+        self.trigger('simulated_robot/reset')
+        self._task_done = False
+        self.transition(Transition.TRANSITION_ACTIVATE)
+
+    def run_task(self, instruction: str, timeout_s: float,
+                 progress: Callable[[float], None] = lambda seconds: None,
+                 record: bool = False) -> TaskResult:
+        """Give an instruction and wait until the scene's task is done or time is up."""
+        self._decisions.clear()
+        started = time.monotonic()
+        self.say(instruction)
+        if record:
+            self._start_recording()
+        while not self._task_done and time.monotonic() - started < timeout_s:
+            self._check()
+            progress(time.monotonic() - started)
+            time.sleep(POLL_S)
+        seconds, success = time.monotonic() - started, self._task_done
+        result = self._result(instruction, success, seconds)
+        if record:
+            result.episode = self.trigger(f'recorder/{"success" if success else "failure"}')
+        return result
+
+    def _result(self, instruction: str, success: bool, seconds: float) -> TaskResult:
+        result = TaskResult(instruction, success, seconds)
+        for message in list(self._decisions):
+            values = {item.key: item.value for item in message.status[0].values}
+            if values['instruction'] != instruction or message.status[0].message != 'commanded':
+                continue
+            result.ages_ms.append(float(values['age_ms']))
+            for stage in ('observe', 'model', 'command'):
+                result.stages_ms.setdefault(stage, []).append(float(values[f'{stage}_ms']))
+        return result
+
+
+def _parameter_value(value) -> ParameterValue:
+    if isinstance(value, int):
+        return ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=value)
+    return ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=value)

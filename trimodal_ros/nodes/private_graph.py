@@ -1,0 +1,101 @@
+"""A ROS graph of one's own on this machine, and processes that end with it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import tempfile
+
+from ..paths import share_dir
+
+DOMAINS = range(1, 101)  # within the ports Linux leaves free
+STOP_TIMEOUT_S = 15.0
+
+
+def enter_private_graph() -> int:
+    """
+    Confine this process and its children to loopback and a domain nobody else here uses.
+
+    Call before ``rclpy.init``. Returns the domain id; it is freed when the process ends.
+    """
+    domain = _claim_domain()
+    os.environ.update({
+        'ROS_DOMAIN_ID': str(domain), 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+        'FASTRTPS_DEFAULT_PROFILES_FILE': str(share_dir() / 'config' / 'fastdds.xml')})
+    return domain
+
+
+def _claim_domain() -> int:
+    folder = Path(tempfile.gettempdir()) / f'trimodal_ros_domains_{os.getuid()}'
+    folder.mkdir(exist_ok=True)
+    offset = os.getpid() % len(DOMAINS)
+    for domain in [*DOMAINS[offset:], *DOMAINS[:offset]]:
+        file = os.open(folder / str(domain), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            continue
+        return domain  # the lock lives as long as the process: the file stays open
+    raise RuntimeError(f'all {len(DOMAINS)} private ROS domains of this machine are in use')
+
+
+class NodeProcesses:
+    """Executables of this package, each in a process of its own; ended on leaving."""
+
+    def __init__(self, log_dir: Path):
+        self.log_dir = Path(log_dir)
+        self.log_dir.mkdir(parents=True, exist_ok=True)
+        self._running = {}
+
+    def start(self, executable: str, parameters: dict, node: str = '') -> None:
+        """Start ``trimodal_ros.nodes.<executable>`` with parameters; its log goes to a file."""
+        node = node or executable
+        command = [sys.executable, '-m', f'trimodal_ros.nodes.{executable}', '--ros-args',
+                   '-r', f'__node:={node}']
+        for name, value in parameters.items():
+            command += ['-p', f'{name}:={value}']
+        environment = {**os.environ, 'ROS_LOG_DIR': str(self.log_dir),
+                       'PYTHONUNBUFFERED': '1', 'OMP_WAIT_POLICY': 'passive'}
+        with (self.log_dir / f'{node}.log').open('w') as log:
+            self._running[node] = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, env=environment,
+                stdin=subprocess.DEVNULL, start_new_session=True)
+
+    def check(self) -> None:
+        """Raise RuntimeError with the end of its log when a process has ended by itself."""
+        for node, process in self._running.items():
+            if process.poll() is not None:
+                raise RuntimeError(f'{node} ended with {process.returncode}; the end of '
+                                   f'{self.log_dir / node}.log:\n{self.tail(node)}')
+
+    def tail(self, node: str, lines: int = 15) -> str:
+        """Return the last lines of a node's log."""
+        text = (self.log_dir / f'{node}.log').read_text(errors='replace')
+        return '\n'.join(text.splitlines()[-lines:])
+
+    def pid(self, node: str) -> int:
+        return self._running[node].pid
+
+    def stop(self) -> None:
+        """End all, politely at first."""
+        for process in self._running.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+        for process in self._running.values():
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._running.clear()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.stop()

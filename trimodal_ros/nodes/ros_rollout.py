@@ -1,0 +1,70 @@
+"""Closed-loop trials through the policy node and topics, in real time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import re
+import tempfile
+
+import numpy as np
+import yaml
+
+from .conductor import Conductor, TaskResult
+from .private_graph import enter_private_graph
+from .session import replan_period_s, simulated_session
+from ..evaluate.rollout import summarize, Trial, TrialResult
+from ..evaluate.statistics import summarize_ms
+from ..plan.checkpoint import read_config
+from ..progress import progress_bar
+
+TIMEOUT_S = 10.0  # 100 decision steps
+
+
+def run_trials_through_ros(checkpoint: Path, trials: list[Trial], replan_steps: int) -> dict:
+    """Run trials one after another; figures as in lockstep, with latencies."""
+    enter_private_graph()
+    with tempfile.TemporaryDirectory(prefix='trimodal_ros_') as folder:
+        robot = write_robot_yaml(checkpoint, Path(folder))
+        with simulated_session(
+                checkpoint, robot, Path(folder) / 'log',
+                replan_period_s=replan_period_s(robot, replan_steps)) as conductor:
+            pairs = [(trial, _run(conductor, trial))
+                     for trial in progress_bar(trials, desc='rollouts through ROS', unit='ep')]
+            log = (Path(folder) / 'log' / 'simulated_robot.log').read_text()
+    figures = summarize([_trial_result(trial, result) for trial, result in pairs])
+    factors = [float(text) for text in re.findall(r'real-time factor ([\d.]+)', log)]
+    return {**figures, 'latency_ms': latencies([result for _, result in pairs]),
+            'real_time_factor': float(np.mean(factors)) if factors else float('nan'),
+            'refused_by_controller': log.count('trajectory refused')}
+
+
+def write_robot_yaml(checkpoint: Path, folder: Path) -> Path:
+    """Write the robot a checkpoint was trained for as the YAML nodes read."""
+    robot = read_config(checkpoint)['robot']
+    cameras = {camera.pop('name'): camera for camera in robot.pop('cameras')}
+    path = folder / 'robot.yaml'
+    path.write_text(yaml.safe_dump({'robot': robot.pop('name'), **robot, 'cameras': cameras}))
+    return path
+
+
+def _run(conductor: Conductor, trial: Trial) -> TaskResult:
+    conductor.lay_scene(trial.layout.seed, trial.layout.task, trial.scene_task.object)
+    return conductor.run_task(trial.instruction, TIMEOUT_S)
+
+
+def _trial_result(trial: Trial, result: TaskResult) -> TrialResult:
+    return TrialResult(trial.layout.seed, trial.instruction, result.success, False,
+                       round(10 * result.seconds), ())
+
+
+def latencies(results: list[TaskResult]) -> dict[str, dict[str, float]]:
+    """Return the age at command, the model call and everything else, over all decisions."""
+    ages = [age for result in results for age in result.ages_ms]
+    stages = {stage: [value for result in results for value in result.stages_ms.get(stage, [])]
+              for stage in ('observe', 'model', 'command')}
+    overhead = [age - model for age, model in zip(ages, stages['model'])]
+    return {'observation age at command': summarize_ms(ages),
+            'model call': summarize_ms(stages['model']),
+            'node overhead (age less model call)': summarize_ms(overhead),
+            'observe': summarize_ms(stages['observe']),
+            'check and join': summarize_ms(stages['command'])}

@@ -1,0 +1,48 @@
+"""The simulated robot, the policy and, if wanted, the recorder, brought up together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lifecycle_msgs.msg import Transition
+
+from .conductor import Conductor
+from .private_graph import NodeProcesses
+from ..spec import RobotSpec
+
+
+@contextmanager
+def simulated_session(checkpoint: Path, robot: Path, log_dir: Path, record_to: Path | None = None,
+                      **policy_parameters) -> Iterator[Conductor]:
+    """
+    Start the processes on this process's graph and configure the policy; end them on leaving.
+
+    Yields the conductor, with the policy active.
+    """
+    with NodeProcesses(log_dir) as processes:
+        processes.start('simulated_robot', {})
+        processes.start('policy', {'checkpoint': checkpoint, 'robot': robot,
+                                   **policy_parameters})
+        if record_to is not None:
+            processes.start('recorder', {'out': record_to, 'robot': robot})
+        with attached_session(processes.check) as conductor:
+            conductor.transition(Transition.TRANSITION_CONFIGURE)
+            conductor.transition(Transition.TRANSITION_ACTIVATE)
+            yield conductor
+
+
+@contextmanager
+def attached_session(check: Callable[[], None] = lambda: None) -> Iterator[Conductor]:
+    """Conduct nodes that run already, the policy active, as under ``ros2 launch``."""
+    conductor = Conductor(check)
+    try:
+        yield conductor
+    finally:
+        conductor.close()
+
+
+def replan_period_s(robot: Path, replan_steps: int) -> float:
+    """Return the time ``replan_steps`` steps of a chunk take."""
+    return replan_steps / RobotSpec.from_yaml(robot).rate_hz

@@ -1,3 +1,17 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
 from conftest import small_settings
 import numpy as np
 import pytest
@@ -86,7 +100,7 @@ def test_every_task_reaches_what_it_trains(small_checkpoint, episodes, so101):
     frames = open_frames([episodes], so101, 'demonstration', 1)
     batch = BatchSource(frames, 4, seed=0).at(0)
     reach = {'vision_language': ('vision', 'language'), 'language_action': ('language', 'motion'),
-             'vision_action': ('vision', 'motion'),
+             'vision_action': ('vision', 'motion'), 'language_language': ('language',),
              'action_generation': ('vision', 'language', 'decoder')}
     for task, parts in reach.items():
         policy.zero_grad()

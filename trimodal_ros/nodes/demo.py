@@ -1,3 +1,17 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
 """
 The main job from one command: a robot that does what it is told, on a real ROS 2 graph.
 
@@ -10,8 +24,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 import shutil
-from typing import Annotated
+import sys
 
+from rclpy.utilities import remove_ros_args
 import tyro
 
 from .conductor import Conductor, TaskResult
@@ -149,7 +164,8 @@ def print_table(rows: list[Shown]) -> None:
     print(f'{sum(row.success for row in rows)} of {len(rows)} done')
 
 
-def main(args: Annotated[list[str] | None, tyro.conf.Suppress] = None) -> None:
+def main(args: list[str] | None = None) -> None:
+    args = remove_ros_args(sys.argv)[1:] if args is None else args
     try:
         raise SystemExit(tyro.cli(demo, args=args, prog='trimodal_ros.nodes.demo'))
     except ValueError as error:

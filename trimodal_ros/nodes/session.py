@@ -1,3 +1,17 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
 """The simulated robot, the policy and, if wanted, the recorder, brought up together."""
 
 from __future__ import annotations
@@ -28,16 +42,16 @@ def simulated_session(checkpoint: Path, robot: Path, log_dir: Path, record_to: P
         if record_to is not None:
             processes.start('recorder', {'out': record_to, 'robot': robot})
         with attached_session(processes.check) as conductor:
-            conductor.transition(Transition.TRANSITION_CONFIGURE)
-            conductor.transition(Transition.TRANSITION_ACTIVATE)
             yield conductor
 
 
 @contextmanager
 def attached_session(check: Callable[[], None] = lambda: None) -> Iterator[Conductor]:
-    """Conduct nodes that run already, the policy active, as under ``ros2 launch``."""
+    """Configure and activate a policy that runs already, as under ``ros2 launch``."""
     conductor = Conductor(check)
     try:
+        conductor.transition(Transition.TRANSITION_CONFIGURE)
+        conductor.transition(Transition.TRANSITION_ACTIVATE)
         yield conductor
     finally:
         conductor.close()

@@ -1,3 +1,17 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
 """
 Batches by step number: the same step of the same seed is the same batch, so resuming is exact.
 
@@ -16,15 +30,22 @@ import torch
 from .cache import Frames
 
 HELD_OUT_EVERY = 40  # of episodes, for validation: split by episode, never by frame
+START_FRAMES = 6     # of an episode: several goals are possible, only the sentence tells which
 PREFETCH = 2
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One batch on the CPU: RGB uint8 [B, 3, H, W] a camera, a sentence and a group each."""
+    """
+    One batch on the CPU: RGB uint8 [B, 3, H, W] a camera.
+
+    Each sample has a sentence, another one that says the same (or the same one, where the
+    episode has only one) and a group, equal for all that are told to do the same.
+    """
 
     images: dict[str, torch.Tensor]
     sentences: list[str]
+    paraphrases: list[str]
     group_B: torch.Tensor
     position_BJ: torch.Tensor
     command_BJ: torch.Tensor
@@ -35,11 +56,13 @@ class BatchSource:
     """
     Draws at most one window an episode: windows of one episode are nearly the same sample.
 
-    Episodes are drawn by their length, so that every frame is equally likely.
+    The first ``start_steps`` batches are of the starts of episodes only, where what to do can't
+    be told without the sentence: the policy learns to heed it within a few hundred steps, and
+    otherwise not in thousands. After that every frame is equally likely.
     """
 
-    def __init__(self, frames: Frames, batch_size: int, seed: int):
-        self.frames, self.seed = frames, seed
+    def __init__(self, frames: Frames, batch_size: int, seed: int, start_steps: int = 0):
+        self.frames, self.seed, self.start_steps = frames, seed, start_steps
         self.group = frames.groups()
         episodes, self.start, self.length = np.unique(
             frames.episode_N, return_index=True, return_counts=True)
@@ -57,7 +80,10 @@ class BatchSource:
         rng = np.random.default_rng([self.seed, step])
         weight = self.length[self.train] / self.length[self.train].sum()
         drawn = rng.choice(self.train, self.batch_size, replace=False, p=weight)
-        return self._collect(self.start[drawn] + rng.integers(self.length[drawn]), rng)
+        length = self.length[drawn]
+        if step < self.start_steps:
+            length = np.minimum(length, START_FRAMES)
+        return self._collect(self.start[drawn] + rng.integers(length), rng)
 
     def validation(self, size: int) -> Batch:
         """Return frames spread evenly over the held-out episodes."""
@@ -85,6 +111,7 @@ class BatchSource:
             images={name: torch.from_numpy(array[index_B]).permute(0, 3, 1, 2)
                     for name, array in frames.images.items()},
             sentences=[sentences[rng.integers(len(sentences))] for sentences in choices],
+            paraphrases=[sentences[rng.integers(len(sentences))] for sentences in choices],
             group_B=torch.from_numpy(self.group[episode_B]),
             position_BJ=torch.from_numpy(frames.position_NJ[index_B]),
             command_BJ=torch.from_numpy(frames.command_NJ[index_B]),

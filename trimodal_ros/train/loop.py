@@ -1,3 +1,17 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
 """From episodes to a checkpoint: the training loop, its log, and resuming it."""
 
 from __future__ import annotations
@@ -38,11 +52,12 @@ class TrainingSettings:
 
     episodes: tuple[str, ...]
     robot: str
-    steps: int = 3000
+    steps: int = 2400
     batch_size: int = 64
     learning_rate: float = 1e-3
     weight_decay: float = 1e-3
     seed: int = 0
+    start_steps: int = 400                # of batches from the starts of episodes only
     initial: str = ''                     # checkpoint folder to start from
     label_topic: str = 'demonstration'
     policy: PolicyConfig = PolicyConfig()
@@ -61,7 +76,8 @@ def train(settings: TrainingSettings, out: Path, device: str = 'cpu', workers: i
     robot = RobotSpec.from_yaml(settings.robot)
     roots = [Path(root) for root in settings.episodes]
     frames = open_frames(roots, robot, settings.label_topic, workers)
-    source = BatchSource(frames, settings.batch_size, settings.seed)
+    source = BatchSource(frames, settings.batch_size, settings.seed,
+                         settings.start_steps)
     torch.manual_seed(settings.seed)
     policy = _build_policy(settings, robot, source).to(
         device, memory_format=torch.channels_last)

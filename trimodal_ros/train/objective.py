@@ -1,7 +1,23 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
 """
 The multi-task objective L = sum_i lambda_i L_i over named tasks.
 
-Three contrastive tasks align the encoders pairwise, one imitates the demonstrated chunk.
+Three contrastive tasks align the encoders pairwise, a fourth keeps sentences apart that mean
+different things (two phrasings of one instruction are its positives, as in SimCSE, Gao 2021),
+and one imitates the demonstrated chunk.
 Shapes: B batch, T steps, J joints, D shared dimension.
 """
 
@@ -14,7 +30,7 @@ from ..embed.alignment import info_nce, near_duplicates, same_group
 from ..plan.policy import Policy
 
 DEFAULT_WEIGHTS = {'vision_language': 0.1, 'language_action': 0.1, 'vision_action': 0.1,
-                   'action_generation': 10.0}
+                   'language_language': 1.0, 'action_generation': 10.0}
 DUPLICATE_TOLERANCE = 0.02  # mean difference of chunks, in network units
 
 
@@ -27,6 +43,7 @@ def task_losses(policy: Policy, batch: Batch) -> dict[str, torch.Tensor]:
     plan = policy(images, token_BLW, mask_BL, batch.position_BJ.to(device), command_BJ)
     target_BTJ = policy.normalizer.chunk(batch.chunk_BTJ.to(device), command_BJ)
     z_motion_BD = policy.motion(target_BTJ)
+    z_paraphrase_BD = policy.language(*policy.sentences.batch(batch.paraphrases))
     same_BB = same_group(batch.group_B.to(device))
     itself_BB = torch.eye(len(same_BB), dtype=torch.bool, device=device)
     duplicate_BB = near_duplicates(target_BTJ, DUPLICATE_TOLERANCE)
@@ -38,6 +55,8 @@ def task_losses(policy: Policy, batch: Batch) -> dict[str, torch.Tensor]:
             plan.z_text_BD, z_motion_BD, scales['language_action'], same_BB),
         'vision_action': info_nce(
             plan.z_image_BD, z_motion_BD, scales['vision_action'], itself_BB, duplicate_BB),
+        'language_language': info_nce(
+            plan.z_text_BD, z_paraphrase_BD, scales['language_language'], same_BB),
         'action_generation': (plan.chunk_BTJ - target_BTJ).abs().mean(),
     }
 

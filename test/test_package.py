@@ -1,0 +1,99 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What colcon and ros2 launch make of the package."""
+
+import ast
+from pathlib import Path
+import shutil
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[1]
+NODES = ('policy', 'recorder', 'simulated_robot', 'demo')
+
+
+def test_colcon_build_installs_everything(tmp_path):
+    """Catches files that work in a clone and are missing on the robot."""
+    tracked = subprocess.run(['git', 'ls-files', '-z'], cwd=TOP, capture_output=True, text=True,
+                             check=True).stdout.split('\0')
+    source = tmp_path / 'src' / 'trimodal_ros'
+    for name in filter(None, tracked):
+        if (TOP / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(TOP / name, source / name)
+    colcon = Path(sys.executable).with_name('colcon')
+    built = subprocess.run([colcon, 'build'], cwd=tmp_path, capture_output=True, text=True,
+                           check=False)
+    assert built.returncode == 0, built.stdout + built.stderr
+    prefix = tmp_path / 'install' / 'trimodal_ros'
+    for node in NODES:
+        script = prefix / 'lib' / 'trimodal_ros' / node
+        assert script.read_text().startswith('#!/usr/bin/env python3')
+    share = prefix / 'share' / 'trimodal_ros'
+    for path in ('launch/demo.launch.py', 'config/robots/so101.yaml', 'config/fastdds.xml',
+                 'config/instructions/train.txt', 'models/so101_tabletop/model.safetensors',
+                 'package.xml'):
+        assert (share / path).is_file(), path
+    found = subprocess.run(
+        [sys.executable, '-c', 'from trimodal_ros.paths import share_dir; print(share_dir())'],
+        env={'PYTHONPATH': str(next(prefix.glob('lib/python*/site-packages')))},
+        cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert Path(found.stdout.strip()) == share
+    assert list(prefix.rglob('demo_page.html.jinja'))
+
+
+def test_manifest_and_setup_agree():
+    """Catches a version or a license that differs between the two."""
+    manifest = ElementTree.parse(TOP / 'package.xml').getroot()
+    setup = (TOP / 'setup.py').read_text()
+    assert manifest.get('format') == '3'
+    assert f"version='{manifest.findtext('version')}'" in setup
+    assert manifest.findtext('license') == 'Apache-2.0'
+    assert manifest.find('buildtool_depend') is None
+    assert manifest.findtext('export/build_type') == 'ament_python'
+
+
+@pytest.mark.parametrize('path', sorted((TOP / 'launch').glob('*.launch.py')),
+                         ids=lambda path: path.name)
+def test_launch_file_names_nodes_that_exist(path):
+    """Catches a misspelt executable, and a node whose parameters would leak to others."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text()))
+             if isinstance(node, ast.Call) and getattr(node.func, 'id', '') == 'Node']
+    assert calls
+    for call in calls:
+        given = {word.arg: word.value for word in call.keywords}
+        assert {'package', 'executable', 'name', 'namespace'} <= set(given)
+        assert given['executable'].value in NODES
+
+
+def test_launch_description_with_real_launch(monkeypatch):
+    """Catches an argument or action that Jazzy's launch does not know."""
+    launch = pytest.importorskip('launch')
+    pytest.importorskip('launch_ros')
+    import importlib.util
+
+    import ament_index_python.packages as packages
+    monkeypatch.setattr(packages, 'get_package_share_directory', lambda name: str(TOP))
+    spec = importlib.util.spec_from_file_location('demo_launch', TOP / 'launch/demo.launch.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    description = module.generate_launch_description()
+    context = launch.LaunchContext()
+    for entity in description.entities:
+        entity.visit(context)
+    assert len(module.start_nodes(context)) == 5

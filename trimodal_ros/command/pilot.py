@@ -44,15 +44,13 @@ class Decision:
     What came of one observation.
 
     ``trajectory`` may be sent (None: go on as before); ``refusal`` says why the plan may not be.
-    ``stages_ms`` are 'observe', 'model' and 'command'; ``age_ms`` is the age of the observation
-    when the decision was ready.
+    ``stages_ms`` are 'observe', 'model' and 'command'.
     """
 
     observation: Observation
     trajectory: Trajectory | None
     refusal: str
     stages_ms: Mapping[str, float]
-    age_ms: float
 
 
 class Pilot:
@@ -89,8 +87,7 @@ class Pilot:
         ended = time.perf_counter()
         stages_ms = {'observe': 1e3 * (observed - started), 'model': 1e3 * (thought - observed),
                      'command': 1e3 * (ended - thought)}
-        age_ms = (self.clock() - observation.stamp_ns) / 1e6
-        return Decision(observation, trajectory, refusal, stages_ms, age_ms)
+        return Decision(observation, trajectory, refusal, stages_ms)
 
     def _command(self, planned: Trajectory, observation: Observation):
         now_ns = self.clock()

@@ -69,7 +69,9 @@ def describe(figures: dict) -> str:
              f'({100 * figures["success_rate"]:.1f} %, 95 % interval '
              f'{100 * low:.1f}-{100 * high:.1f} %)']
     if figures['swap_instruction']:
-        lines.append(f'did the scene\'s own task instead: {figures["followed_scene"]}')
+        followed = figures['followed_scene']
+        lines.append("did the scene's own task instead: "
+                     f'{"not looked at through ROS" if followed is None else followed}')
     for name, stage in figures.get('latency_ms', {}).items():
         lines.append(f'{name}: p50 {stage["p50"]:.1f} ms, p99 {stage["p99"]:.1f} ms, '
                      f'max {stage["max"]:.1f} ms over {stage["count"]} decisions')

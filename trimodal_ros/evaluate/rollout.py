@@ -48,12 +48,17 @@ class Trial:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """``followed_scene``: with a swapped instruction, the scene's own task was done instead."""
+    """
+    How a trial went.
+
+    ``followed_scene``: with a swapped instruction, the scene's own task was done instead; None
+    where that was not looked at.
+    """
 
     seed: int
     instruction: str
     success: bool
-    followed_scene: bool
+    followed_scene: bool | None
     steps: int
     refusals: tuple[str, ...]
 
@@ -102,10 +107,11 @@ def summarize(results: list[TrialResult]) -> dict:
     """Return success with its Wilson interval, and every trial."""
     successes = sum(result.success for result in results)
     low, high = wilson_interval(successes, len(results))
+    followed = [result.followed_scene for result in results]
     return {
         'episodes': len(results), 'successes': successes,
         'success_rate': successes / len(results), 'wilson_95': [low, high],
-        'followed_scene': sum(result.followed_scene for result in results),
+        'followed_scene': None if any(f is None for f in followed) else sum(followed),
         'mean_steps': float(np.mean([result.steps for result in results])),
         'refused_plans': sum(len(result.refusals) for result in results),
         'trials': [asdict(result) for result in results]}

@@ -24,6 +24,7 @@ import threading
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import String
@@ -51,6 +52,7 @@ from ..plan.checkpoint import load_checkpoint
 from ..spec import NS_PER_S, Observation, RobotSpec, Trajectory
 
 SUPERVISE_S = 0.02
+LAST_WORD_S = 0.5  # for the hold to arrive before the node is gone
 LOG_EVERY_S = 1.0
 
 
@@ -138,6 +140,7 @@ class PolicyNode(LifecycleNode):
         self._stop_worker()
         if was_active:
             self._hold('shut down')
+            self._command.wait_for_all_acked(Duration(seconds=LAST_WORD_S))
         self._release()
 
     def _stop_worker(self) -> None:
@@ -228,7 +231,8 @@ class PolicyNode(LifecycleNode):
         elif self._held:
             self.get_logger().info('commanding')
         self._held = decision.refusal
-        self._decision.publish(decision_message(decision, self.checkpoint_hash))
+        age_ms = (now_ns(self) - decision.observation.stamp_ns) / 1e6
+        self._decision.publish(decision_message(decision, age_ms, self.checkpoint_hash))
 
     def _send(self, trajectory: Trajectory) -> None:
         self._command.publish(to_message(trajectory, ROS_TYPES))
@@ -250,11 +254,12 @@ class PolicyNode(LifecycleNode):
         self.get_logger().error(text, throttle_duration_sec=LOG_EVERY_S)
 
 
-def decision_message(decision: Decision, checkpoint_hash: str) -> DiagnosticArray:
+def decision_message(decision: Decision, age_ms: float,
+                     checkpoint_hash: str) -> DiagnosticArray:
     """Return the record of a decision, stamped with its observation's time."""
     values = {
         'instruction': decision.observation.instruction, 'checkpoint': checkpoint_hash,
-        'age_ms': f'{decision.age_ms:.3f}',
+        'age_ms': f'{age_ms:.3f}',
         **{f'{stage}_ms': f'{value:.3f}' for stage, value in decision.stages_ms.items()}}
     level = DiagnosticStatus.WARN if decision.refusal else DiagnosticStatus.OK
     status = DiagnosticStatus(

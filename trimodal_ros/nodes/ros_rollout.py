@@ -67,7 +67,7 @@ def _run(conductor: Conductor, trial: Trial) -> TaskResult:
 
 
 def _trial_result(trial: Trial, result: TaskResult) -> TrialResult:
-    return TrialResult(trial.layout.seed, trial.instruction, result.success, False,
+    return TrialResult(trial.layout.seed, trial.instruction, result.success, None,
                        round(10 * result.seconds), ())
 
 

@@ -57,7 +57,8 @@ def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so10
     settings = TrainingSettings(
         episodes=tuple(map(str, episodes)), robot=str(robot), steps=steps,
         batch_size=batch_size, learning_rate=learning_rate, seed=seed,
-        start_steps=start_steps, initial='' if initial is None else str(initial), label_topic=label_topic)
+        start_steps=start_steps, initial='' if initial is None else str(initial),
+        label_topic=label_topic)
     identity = train(settings, out, device, threads, save_every)
     print(f'checkpoint {out}, content hash {identity}')
 

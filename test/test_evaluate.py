@@ -60,10 +60,11 @@ def test_summary_counts():
 def test_films_show_the_episode(episodes, tmp_path):
     """Catches a strip in wrong colours, or an animation that cannot be read back."""
     times_ns, images = camera_frames(find_episodes(episodes)[0], 'front/image_raw')
-    write_strip(images, tmp_path / 'strip.png', frames=3)
+    write_strip(images, tmp_path / 'strip.png', frames=4)
     strip = cv2.cvtColor(cv2.imread(str(tmp_path / 'strip.png')), cv2.COLOR_BGR2RGB)
-    assert np.array_equal(strip[:, :images[0].shape[1]], images[0])
-    assert np.array_equal(strip[:, -images[0].shape[1]:], images[-1])
+    height, width = images[0].shape[:2]
+    assert np.array_equal(strip[:height, :width], images[0])
+    assert np.array_equal(strip[height:, width:], images[-1])
     write_animation(times_ns, images, tmp_path / 'film.webp')
     done, animation = cv2.imreadanimation(str(tmp_path / 'film.webp'))
     assert done and len(animation.frames) == len(images)

@@ -36,11 +36,22 @@ def test_cache_is_what_the_episodes_hold(episodes, so101):
     for number, path in enumerate(find_episodes(episodes)):
         for observation, label in read_moments(path, so101, 'demonstration'):
             assert frames.episode_N[index] == number
-            assert np.array_equal(frames.images['wrist'][index], observation.images['wrist'])
+            assert np.array_equal(frames.images['wrist'][index][0], observation.images['wrist'])
             assert np.allclose(frames.command_NJ[index], observation.command_J, atol=1e-6)
             assert np.allclose(again.chunk_NTJ[index], label.position_TJ, atol=1e-6)
             index += 1
     assert index == len(frames.episode_N)
+
+
+def test_two_roots_are_read_as_one(episodes, so101):
+    """Catches rows taken from the wrong root, or infos of one counted for the other."""
+    one = open_frames([episodes], so101, 'demonstration', 1)
+    two = open_frames([episodes, episodes], so101, 'demonstration', 1)
+    count = len(one.episode_N)
+    mixed = np.array([count + 3, 2, 2 * count - 1])
+    expected = one.images['front'][np.array([3, 2, count - 1])]
+    assert np.array_equal(two.images['front'][mixed], expected)
+    assert two.episode_N[count] == len(one.infos) == len(two.infos) / 2
 
 
 def test_batches_are_by_step_and_one_window_an_episode(episodes, so101):

@@ -41,9 +41,11 @@ def camera_frames(episode: Path, topic: str) -> tuple[list[int], list[np.ndarray
 
 
 def write_strip(images: list[np.ndarray], path: Path, frames: int = STRIP_FRAMES) -> None:
-    """Write evenly spaced frames side by side, the first and the last among them."""
-    chosen = np.linspace(0, len(images) - 1, min(frames, len(images))).round().astype(int)
-    _write(path, np.concatenate([images[index] for index in chosen], axis=1))
+    """Write evenly spaced frames in two rows, the first and the last among them."""
+    chosen = np.linspace(0, len(images) - 1, frames).round().astype(int)
+    rows = [np.concatenate([images[index] for index in row], axis=1)
+            for row in chosen.reshape(2, -1)]
+    _write(path, np.concatenate(rows, axis=0))
 
 
 def write_animation(times_ns: list[int], images: list[np.ndarray], path: Path) -> None:

@@ -116,7 +116,8 @@ def demo(out: Path = Path('out/demo'), checkpoint: Path | None = None,
             result = _run_one(conductor, FIRST_SEED + index, text, task)
             shown.append(_show(out, index, result))
     write_page('demo_page', out / 'index.html', title='One instruction after another',
-               subtitle=f'SO-101, simulated; checkpoint {content_hash(checkpoint)}', rows=shown)
+               subtitle=f'SO-101, simulated; checkpoint {content_hash(checkpoint)}. Left and '
+                        "right are the arm's own; the front camera looks at it.", rows=shown)
     print_table(shown)
     print(f'page: {(out / "index.html").resolve()}')
     done = sum(row.success for row in shown)

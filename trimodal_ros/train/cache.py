@@ -39,6 +39,28 @@ CACHE_DIR = '.trimodal_cache'
 CACHE_VERSION = 1
 
 
+class Stacked:
+    """Memory-mapped arrays read as if they were stacked on their first axis."""
+
+    def __init__(self, arrays: list[np.ndarray]):
+        self.arrays = arrays
+        self._ends = np.cumsum([len(array) for array in arrays])
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    def __getitem__(self, index_B: np.ndarray) -> np.ndarray:
+        """Return the rows of an index array, in its order."""
+        index_B = np.atleast_1d(index_B)
+        which_B = np.searchsorted(self._ends, index_B, side='right')
+        rows = np.empty((len(index_B), *self.arrays[0].shape[1:]), self.arrays[0].dtype)
+        for which in np.unique(which_B):
+            mine_B = which_B == which
+            first = self._ends[which] - len(self.arrays[which])
+            rows[mine_B] = self.arrays[which][index_B[mine_B] - first]
+        return rows
+
+
 @dataclass(frozen=True, eq=False)
 class Frames:
     """All frames of some episodes; arrays are memory-mapped and read-only."""
@@ -46,7 +68,7 @@ class Frames:
     robot: RobotSpec
     infos: list[EpisodeInfo]
     episode_N: np.ndarray               # index into infos
-    images: dict[str, np.ndarray]       # camera -> uint8 [N, H, W, 3]
+    images: dict[str, Stacked]          # camera -> uint8 [N, H, W, 3]
     position_NJ: np.ndarray
     command_NJ: np.ndarray
     chunk_NTJ: np.ndarray
@@ -63,17 +85,24 @@ class Frames:
 
 
 def open_frames(roots: list[Path], robot: RobotSpec, label_topic: str, workers: int) -> Frames:
-    """Return the frames of every episode under ``roots``, building the cache if need be."""
-    episodes = find_episodes(*roots)
-    infos = [read_info(path) for path in episodes]
-    cache = Path(roots[0]) / CACHE_DIR / _key(episodes, infos, robot, label_topic)
-    if not cache.exists():
-        _build(cache, episodes, robot, label_topic, workers)
-    arrays = {path.stem: np.load(path, mmap_mode='r') for path in cache.glob('*.npy')}
+    """Return the frames of every episode under ``roots``, building each root's cache if needed."""
+    infos, parts, first = [], [], 0
+    for root in map(Path, roots):
+        episodes = find_episodes(root)
+        root_infos = [read_info(path) for path in episodes]
+        cache = root / CACHE_DIR / _key(episodes, root_infos, robot, label_topic)
+        if not cache.exists():
+            _build(cache, episodes, robot, label_topic, workers)
+        part = {path.stem: np.load(path, mmap_mode='r') for path in cache.glob('*.npy')}
+        parts.append({**part, 'episode': part['episode'] + first})
+        infos += root_infos
+        first += len(episodes)
     return Frames(
-        robot, infos, np.asarray(arrays['episode']),
-        {camera.name: arrays[f'image_{camera.name}'] for camera in robot.cameras},
-        *(np.asarray(arrays[name]) for name in ('position', 'command', 'chunk')))
+        robot, infos, np.concatenate([part['episode'] for part in parts]),
+        {camera.name: Stacked([part[f'image_{camera.name}'] for part in parts])
+         for camera in robot.cameras},
+        *(np.concatenate([part[name] for part in parts])
+          for name in ('position', 'command', 'chunk')))
 
 
 def _key(episodes, infos, robot: RobotSpec, label_topic: str) -> str:

@@ -25,6 +25,7 @@ from trimodal_ros.train.batches import BatchSource
 from trimodal_ros.train.cache import open_frames
 from trimodal_ros.train.loop import NotFinite, train
 from trimodal_ros.train.objective import DEFAULT_WEIGHTS, task_losses, total_loss
+from trimodal_ros.train.parallel import average_gradients, rank, run_together
 from trimodal_ros.train.state import ResumeError
 
 
@@ -138,3 +139,24 @@ def test_training_from_a_checkpoint_keeps_its_statistics(small_checkpoint, episo
     first, second = read_config(small_checkpoint), read_config(tmp_path / 'next')
     assert first['normalization'] == second['normalization']
     assert content_hash(small_checkpoint) != content_hash(tmp_path / 'next')
+
+
+def _average(out):
+    parameter = torch.nn.Parameter(torch.zeros(3))
+    parameter.grad = torch.full((3,), 1.0 + 2.0 * rank())
+    average_gradients([parameter])
+    (out / str(rank())).write_text(str(parameter.grad.tolist()))
+
+
+def test_processes_average_their_gradients(tmp_path):
+    """Catches processes that drift apart, each on its own half of the batch."""
+    run_together(2, _average, tmp_path)
+    assert [(tmp_path / name).read_text() for name in '01'] == ['[2.0, 2.0, 2.0]'] * 2
+
+
+def test_two_processes_train_one_checkpoint(episodes, tmp_path):
+    """Catches two processes that both write, or that draw the same windows."""
+    settings = small_settings(episodes, processes=2)
+    assert train(settings, tmp_path / 'pair', workers=1) == content_hash(tmp_path / 'pair')
+    rows = (tmp_path / 'pair.training' / 'log.csv').read_text().splitlines()
+    assert len(rows) == 2

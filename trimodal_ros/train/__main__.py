@@ -27,8 +27,8 @@ CONFIG = share_dir() / 'config'
 
 def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so101.yaml',
         steps: int = 2400, batch_size: int = 64, learning_rate: float = 1e-3, seed: int = 0,
-        start_steps: int = 400, initial: Path | None = None, device: str = 'cpu', threads: int = 2,
-        label_topic: str = 'demonstration', save_every: int = 250) -> None:
+        start_steps: int = 400, initial: Path | None = None, device: str = 'cpu',
+        processes: int = 2, label_topic: str = 'demonstration', save_every: int = 250) -> None:
     """
     Train a policy on recorded episodes and write its checkpoint folder.
 
@@ -46,20 +46,17 @@ def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so10
         tells what to do; give 0 with --initial.
     :param initial: Checkpoint to start from, as after an on-policy round.
     :param device: cpu, or cuda.
-    :param threads: CPU threads.
+    :param processes: That share each batch, one thread each; with a GPU give 1.
     :param label_topic: Topic with the trajectory to imitate, stamped with the image's time.
     :param save_every: Steps between saved states and log rows.
     """
-    import torch
-
     from .loop import train, TrainingSettings
-    torch.set_num_threads(threads)
     settings = TrainingSettings(
         episodes=tuple(map(str, episodes)), robot=str(robot), steps=steps,
         batch_size=batch_size, learning_rate=learning_rate, seed=seed,
-        start_steps=start_steps, initial='' if initial is None else str(initial),
-        label_topic=label_topic)
-    identity = train(settings, out, device, threads, save_every)
+        processes=processes, start_steps=start_steps,
+        initial='' if initial is None else str(initial), label_topic=label_topic)
+    identity = train(settings, out, device, processes, save_every)
     print(f'checkpoint {out}, content hash {identity}')
 
 

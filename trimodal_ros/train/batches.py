@@ -61,8 +61,10 @@ class BatchSource:
     otherwise not in thousands. After that every frame is equally likely.
     """
 
-    def __init__(self, frames: Frames, batch_size: int, seed: int, start_steps: int = 0):
-        self.frames, self.seed, self.start_steps = frames, seed, start_steps
+    def __init__(self, frames: Frames, batch_size: int, seed: int | list[int],
+                 start_steps: int = 0):
+        self.frames, self.start_steps = frames, start_steps
+        self.seed = np.atleast_1d(seed).tolist()
         self.group = frames.groups()
         episodes, self.start, self.length = np.unique(
             frames.episode_N, return_index=True, return_counts=True)
@@ -77,7 +79,7 @@ class BatchSource:
 
     def at(self, step: int) -> Batch:
         """Return the training batch of a step."""
-        rng = np.random.default_rng([self.seed, step])
+        rng = np.random.default_rng([*self.seed, step])
         weight = self.length[self.train] / self.length[self.train].sum()
         drawn = rng.choice(self.train, self.batch_size, replace=False, p=weight)
         length = self.length[drawn]

@@ -29,9 +29,10 @@ from .batches import BatchSource
 from .cache import open_frames
 from .card import model_card
 from .objective import action_error_rad, DEFAULT_WEIGHTS, task_losses, total_loss
+from .parallel import average_gradients, rank, run_together
 from .state import load_state, save_state, SETTINGS
 from ..embed.language import SentenceEncoder
-from ..plan.checkpoint import check_fits, load_checkpoint, save_checkpoint
+from ..plan.checkpoint import check_fits, content_hash, load_checkpoint, save_checkpoint
 from ..plan.normalize import JointStatistics
 from ..plan.policy import Policy, PolicyConfig
 from ..progress import progress_bar
@@ -57,6 +58,7 @@ class TrainingSettings:
     learning_rate: float = 1e-3
     weight_decay: float = 1e-3
     seed: int = 0
+    processes: int = 1                    # that share each batch
     start_steps: int = 400                # of batches from the starts of episodes only
     initial: str = ''                     # checkpoint folder to start from
     label_topic: str = 'demonstration'
@@ -72,12 +74,20 @@ def train(settings: TrainingSettings, out: Path, device: str = 'cpu', workers: i
     State and ``log.csv`` are kept in ``out`` with ``.training`` added, from which the same
     call goes on after an interrupt. Raises NotFinite when a loss stops being a number.
     """
-    work = out.with_name(out.name + '.training')
     robot = RobotSpec.from_yaml(settings.robot)
     roots = [Path(root) for root in settings.episodes]
-    frames = open_frames(roots, robot, settings.label_topic, workers)
-    source = BatchSource(frames, settings.batch_size, settings.seed,
-                         settings.start_steps)
+    open_frames(roots, robot, settings.label_topic, workers)  # built here, once
+    run_together(settings.processes, _train, settings, robot, out, device, save_every)
+    return content_hash(out)
+
+
+def _train(settings: TrainingSettings, robot: RobotSpec, out: Path, device: str,
+           save_every: int) -> None:
+    work = out.with_name(out.name + '.training')
+    roots = [Path(root) for root in settings.episodes]
+    frames = open_frames(roots, robot, settings.label_topic, workers=1)
+    source = BatchSource(frames, settings.batch_size // settings.processes,
+                         [settings.seed, rank()], settings.start_steps)
     torch.manual_seed(settings.seed)
     policy = _build_policy(settings, robot, source).to(
         device, memory_format=torch.channels_last)
@@ -88,9 +98,10 @@ def train(settings: TrainingSettings, out: Path, device: str = 'cpu', workers: i
         first = load_state(work, asdict(settings), policy, optimizer)
         print(f'resuming {work} at step {first}')
     last_row = _run(settings, source, policy, optimizer, first, work, save_every)
-    training = {**asdict(settings), 'frames': len(source.train_frames()),
-                'episode_count': len(frames.infos), 'result': last_row}
-    return save_checkpoint(out, policy.eval(), training, model_card(policy, training))
+    if rank() == 0:
+        training = {**asdict(settings), 'frames': len(source.train_frames()),
+                    'episode_count': len(frames.infos), 'result': last_row}
+        save_checkpoint(out, policy.eval(), training, model_card(policy, training))
 
 
 def _build_policy(settings: TrainingSettings, robot: RobotSpec, source: BatchSource) -> Policy:
@@ -106,17 +117,18 @@ def _build_policy(settings: TrainingSettings, robot: RobotSpec, source: BatchSou
 
 
 def _run(settings, source, policy, optimizer, first, work, save_every) -> dict:
+    leads = rank() == 0
     validation = source.validation(VALIDATION_FRAMES)
     bar = progress_bar(range(first, settings.steps), initial=first, total=settings.steps,
-               desc='train', unit='step')
-    log = TrainingLog(work / 'log.csv', first)
+                       desc='train', unit='step', disable=not leads)
+    log = TrainingLog(work / 'log.csv', first) if leads else None
     started = time.perf_counter()
     try:
         for step, batch in zip(bar, source.prefetched(first, settings.steps)):
             losses = _step(settings, policy, optimizer, batch, step)
             done = step + 1
-            if done % save_every == 0 or done == settings.steps:
-                rate = source.batch_size * (done - first) / (time.perf_counter() - started)
+            if leads and (done % save_every == 0 or done == settings.steps):
+                rate = settings.batch_size * (done - first) / (time.perf_counter() - started)
                 error = action_error_rad(policy.eval(), validation)
                 log.write({'step': done, **losses, 'held_out_error_rad': round(error, 5),
                            'samples_per_s': round(rate, 1)})
@@ -125,11 +137,11 @@ def _run(settings, source, policy, optimizer, first, work, save_every) -> dict:
     except KeyboardInterrupt:
         print(f'\ninterrupted; the same command goes on from the last state in {work}')
         raise
-    return log.last
+    return log.last if leads else {}
 
 
 def _step(settings, policy, optimizer, batch, step: int) -> dict[str, float]:
-    torch.manual_seed(settings.seed * 1_000_003 + step)  # dropout, the same when resumed
+    torch.manual_seed((settings.seed * 1_000_003 + step) * settings.processes + rank())
     for group in optimizer.param_groups:
         group['lr'] = settings.learning_rate * learning_rate_factor(step, settings.steps)
     losses = task_losses(policy.train(), batch)
@@ -139,6 +151,7 @@ def _step(settings, policy, optimizer, batch, step: int) -> dict[str, float]:
         raise NotFinite(f'step {step}: the loss of {broken} is not finite')
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
+    average_gradients(policy.parameters())
     torch.nn.utils.clip_grad_norm_(policy.parameters(), GRADIENT_NORM)
     optimizer.step()
     return {task: round(value.item(), 5) for task, value in losses.items()}

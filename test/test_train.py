@@ -139,6 +139,9 @@ def test_training_from_a_checkpoint_keeps_its_statistics(small_checkpoint, episo
     first, second = read_config(small_checkpoint), read_config(tmp_path / 'next')
     assert first['normalization'] == second['normalization']
     assert content_hash(small_checkpoint) != content_hash(tmp_path / 'next')
+    training = second['training']
+    assert training['initial'] == content_hash(small_checkpoint)
+    assert not any('/' in name for name in (*training['episodes'], training['robot']))
 
 
 def _average(out):

@@ -99,9 +99,16 @@ def _train(settings: TrainingSettings, robot: RobotSpec, out: Path, device: str,
         print(f'resuming {work} at step {first}')
     last_row = _run(settings, source, policy, optimizer, first, work, save_every)
     if rank() == 0:
-        training = {**asdict(settings), 'frames': len(source.train_frames()),
+        training = {**_provenance(settings), 'frames': len(source.train_frames()),
                     'episode_count': len(frames.infos), 'result': last_row}
         save_checkpoint(out, policy.eval(), training, model_card(policy, training))
+
+
+def _provenance(settings: TrainingSettings) -> dict:
+    """Return the settings without paths of this machine: names, and the hash of what it began."""
+    return {**asdict(settings), 'episodes': [Path(root).name for root in settings.episodes],
+            'robot': Path(settings.robot).name,
+            'initial': content_hash(Path(settings.initial)) if settings.initial else ''}
 
 
 def _build_policy(settings: TrainingSettings, robot: RobotSpec, source: BatchSource) -> Policy:

@@ -131,7 +131,7 @@ def test_commands_are_what_the_controller_accepts(commanding, so101):
         trajectory = from_message(message, so101)
         assert 0 < now - trajectory.stamp_ns < 2 * 10**9
         assert (trajectory.velocity_TJ[-1] == 0).all()
-        assert np.abs(trajectory.position_TJ[0] - driver.position_J).max() < 1e-9
+        assert np.abs(trajectory.position_TJ[0] - driver.position_J).max() < 0.1
 
 
 def test_plans_follow_before_the_chunk_runs_out(commanding, so101):

@@ -26,8 +26,6 @@ from dataclasses import dataclass
 import threading
 import time
 
-import numpy as np
-
 from .chunk import ExpiredError, hold_trajectory, join_chunk, reference_ahead
 from .limits import check_limits, LimitError
 from .playback import CommandedMotion
@@ -35,7 +33,6 @@ from ..observe.observer import MaxAge, Observer
 from ..spec import NS_PER_S, Observation, RobotSpec, SpecError, Trajectory
 
 Planner = Callable[[Observation], 'Trajectory | None']
-MOVING_RAD_S = 1e-3
 
 
 @dataclass(frozen=True)
@@ -127,11 +124,9 @@ class Pilot:
 
     @property
     def is_moving(self) -> bool:
-        """Tell whether something other than rest is commanded now."""
+        """Tell whether what was sent last still has points to come, even if it rests just now."""
         with self.lock:
-            reference = self.commanded.reference(self.clock())
-        return reference is not None and bool(
-            np.abs(reference.velocity_J).max() > MOVING_RAD_S)
+            return self.commanded.end_ns > self.clock()
 
     @property
     def is_braking(self) -> bool:

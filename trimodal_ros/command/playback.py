@@ -112,6 +112,14 @@ class CommandedMotion:
             trajectory.velocity_TJ, before))
 
     @property
+    def end_ns(self) -> int:
+        """Time of the last point of the newest trajectory; 0 before anything was sent."""
+        if not self._played:
+            return 0
+        newest = self._played[-1]
+        return newest.start_ns + round(newest.time_s_T[-1] * NS_PER_S)
+
+    @property
     def newest_length(self) -> int:
         """Points of the newest trajectory; a hold has one."""
         return len(self._played[-1].time_s_T) if self._played else 0

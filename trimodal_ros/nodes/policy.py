@@ -66,7 +66,8 @@ class PolicyNode(LifecycleNode):
         self._active = False
         self._due = threading.Event()
         self._worker = None
-        self._last_plan_ns = 0
+        self._plan_from_ns = 0  # images stamped earlier are not planned from
+        self._read = ''         # the sentence whose embedding is at hand
         self._held = ''
         self._parts = []
 
@@ -95,6 +96,7 @@ class PolicyNode(LifecycleNode):
         self.checkpoint_hash = policy.content_hash
         ages = MaxAge(parameter(self, 'max_camera_age_s'), parameter(self, 'max_joints_age_s'),
                       parameter(self, 'max_camera_skew_s'))
+        self._sentences = policy.sentences
         self.pilot = Pilot(robot, policy.plan, lambda: now_ns(self), ages,
                            parameter(self, 'max_command_age_s'))
         self._replan_ns = round(parameter(self, 'replan_period_s') * NS_PER_S)
@@ -116,7 +118,7 @@ class PolicyNode(LifecycleNode):
         with self.pilot.lock:
             self.pilot.commanded.clear()
             self.pilot.observer.clear()
-        self._held, self._last_plan_ns, self._active = '', 0, True
+        self._held, self._plan_from_ns, self._active = '', 0, True
         self._worker = threading.Thread(target=self._work, name='decide', daemon=True)
         self._worker.start()
         return TransitionCallbackReturn.SUCCESS
@@ -183,16 +185,24 @@ class PolicyNode(LifecycleNode):
             after = self.pilot.observer.instruction
         if after != before:
             self.get_logger().info(f'instruction {after!r}')
-            self._last_plan_ns = 0  # plan for it on the next image
+            self._due.set()  # the worker reads it, and plans for it on the next images
 
     # -- what is due, and what is stale
 
     def _decide_if_due(self) -> None:
-        """Wake the worker when a newer set of images than the last plan's is there."""
-        stamp = self.pilot.observer.image_stamp_ns
-        fresh = stamp is not None and stamp >= self._last_plan_ns + self._replan_ns
-        if self._active and fresh and self.pilot.observer.instruction:
-            self._due.set()
+        """Wake the worker, once, when a complete set of images is there to plan from."""
+        with self.pilot.lock:
+            stamp = self.pilot.observer.image_stamp_ns
+            fresh = stamp is not None and stamp >= self._plan_from_ns
+            if self._active and fresh and self.pilot.observer.instruction:
+                self._plan_from_ns = stamp + self._replan_ns
+                self._due.set()
+
+    def _plan_soon(self) -> None:
+        """Plan from the next complete set of images: those at hand have aged."""
+        with self.pilot.lock:
+            self._plan_from_ns = (self.pilot.observer.image_stamp_ns or 0) + 1
+            self._due.clear()
 
     def _supervise(self) -> None:
         if not self._active:
@@ -207,21 +217,30 @@ class PolicyNode(LifecycleNode):
     # -- the worker
 
     def _work(self) -> None:
-        while True:
+        while self._active:
             self._due.wait()
             self._due.clear()
             if not self._active:
                 return
             try:
-                self._publish(self.pilot.decide())
+                self._decide()
             except (NotReady, ImageError) as error:
+                self._plan_soon()
                 self._hold(str(error))
             except Exception:  # noqa: B902 - the robot must be held whatever the model does
                 log_traceback(self, 'the policy failed')
                 self._hold('the policy failed')
 
+    def _decide(self) -> None:
+        instruction = self.pilot.observer.instruction
+        if instruction == self._read:
+            self._publish(self.pilot.decide())
+        elif instruction:
+            self._sentences.tokens(instruction)  # slow the first time, then kept
+            self._read = instruction
+            self._plan_soon()
+
     def _publish(self, decision: Decision) -> None:
-        self._last_plan_ns = decision.observation.stamp_ns
         if not self._active or self.pilot.observer.instruction != decision.observation.instruction:
             return  # told otherwise while thinking
         if decision.trajectory is not None:

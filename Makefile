@@ -61,14 +61,14 @@ SIM := $(BIN)/python -m trimodal_ros.sim
 TRAIN := OMP_WAIT_POLICY=passive $(BIN)/python -m trimodal_ros.train
 
 checkpoint: setup
-	$(SIM) demonstrate --out $(WORK)/demonstrations --episodes 1000
+	$(SIM) demonstrate --out $(WORK)/demonstrations --episodes 800
 	$(TRAIN) --episodes $(WORK)/demonstrations --out $(WORK)/first
 	$(SIM) correct --checkpoint $(WORK)/first --out $(WORK)/round1 --episodes 400 --seed 10000
 	$(TRAIN) --episodes $(WORK)/demonstrations $(WORK)/round1 --initial $(WORK)/first \
-	  --out $(WORK)/second --steps 1500 --start-steps 0
-	$(SIM) correct --checkpoint $(WORK)/second --out $(WORK)/round2 --episodes 260 --seed 20000
+	  --out $(WORK)/second --steps 2000 --start-steps 0
+	$(SIM) correct --checkpoint $(WORK)/second --out $(WORK)/round2 --episodes 400 --seed 20000
 	$(TRAIN) --episodes $(WORK)/demonstrations $(WORK)/round1 $(WORK)/round2 \
-	  --initial $(WORK)/second --out $(WORK)/third --steps 1500 --start-steps 0
+	  --initial $(WORK)/second --out $(WORK)/third --steps 5000 --start-steps 0
 	@echo 'the new checkpoint is $(WORK)/third; models/ is left as it is'
 
 clean:

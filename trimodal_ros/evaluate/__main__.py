@@ -31,7 +31,7 @@ DEFAULT_TEMPLATE = 'put the {object} on the {place}'
 def rollout(checkpoint: Path, json_file: Annotated[Path | None, tyro.conf.arg(name='json')] = None,
             episodes: int = 200, seed: int = 1_000_000, templates: Path | None = None,
             swap_instruction: bool = False, ros: bool = False, workers: int = 2,
-            replan_steps: int = 4) -> None:
+            replan_steps: int = 6) -> None:
     """
     Measure closed-loop success on the simulated table, with a Wilson 95 % interval.
 

@@ -88,7 +88,7 @@ def task_of(instruction: str) -> Task:
 
 def demo(out: Path = Path('out/demo'), checkpoint: Path | None = None,
          robot: Path | None = None, instruction: str = '', attach: bool = False,
-         replan_period_s: float = 0.4) -> int:
+         replan_period_s: float = 0.6) -> int:
     """
     Tell the simulated robot what to do and watch it: table, films and a page.
 

@@ -25,7 +25,7 @@ TEXTS = {
     'device': ('auto', "Where the model runs: 'auto', 'cuda' or 'cpu'"),
 }
 NUMBERS = {  # default, least, most, description
-    'replan_period_s': (0.4, 0.05, 5.0, 'Time between plans; shorter than the chunk'),
+    'replan_period_s': (0.6, 0.05, 5.0, 'Time between plans; shorter than the chunk'),
     'max_command_age_s': (0.25, 0.01, 2.0, 'Oldest image a command may be based on'),
     'max_camera_age_s': (0.3, 0.01, 2.0, 'A camera older than this holds the robot'),
     'max_joints_age_s': (0.2, 0.01, 2.0, 'Joint states older than this hold the robot'),

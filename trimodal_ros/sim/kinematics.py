@@ -25,7 +25,7 @@ from .layout import PAN_AXIS_X_M
 TOLERANCE_M = 1e-3
 SETTLED_RAD = 2e-3
 MAX_ITERATIONS = 20
-LIMIT_MARGIN_RAD = 0.06   # so that what is learned from it stays clear of the limits
+LIMIT_MARGIN_RAD = 0.15   # so that what is learned from it stays clear of the limits
 REST_POSE_RAD = (0.0, -0.4, 0.3, 1.6)  # pan, lift, elbow, flex: a seed above the table
 
 

@@ -68,14 +68,17 @@ def test_demo_says_what_it_cannot_judge(tmp_path):
     assert ended.returncode != 0 and 'red cube' in ended.stderr
 
 
-def test_rollout_command(tmp_path, shipped):
-    """Catches a command line that no longer fits the figures in the README."""
+def test_shipped_checkpoint_does_the_task(tmp_path, shipped):
+    """Catches a checkpoint that no longer fits the code, and a command line that no longer
+    fits the README.
+    """
     figures = tmp_path / 'figures.json'
-    ended = run('evaluate', 'rollout', '--checkpoint', shipped, '--episodes', 2, '--workers', 1,
-                '--json', figures)
+    ended = run('evaluate', 'rollout', '--checkpoint', shipped, '--episodes', 12,
+                '--swap-instruction', '--json', figures)
     assert ended.returncode == 0, ended.stderr
     data = json.loads(figures.read_text())
-    assert data['episodes'] == 2 == len(data['trials']) and len(data['wilson_95']) == 2
+    assert data['episodes'] == 12 == len(data['trials']) and len(data['wilson_95']) == 2
+    assert data['successes'] >= 10 and data['followed_scene'] == 0
 
 
 def test_rollout_of_no_checkpoint_is_one_line(tmp_path):

@@ -52,6 +52,7 @@ FIRST_SEED = 2_000_000
 TIMEOUT_S = 12.0
 NEEDED_SHARE = 5 / 6
 MARKER = '.trimodal_ros_demo'
+EPISODES = 'episodes'
 
 
 @dataclass(frozen=True)
@@ -103,12 +104,12 @@ def demo(out: Path = Path('out/demo'), checkpoint: Path | None = None,
     tasks = [task_of(text) for text in instructions]
     checkpoint = checkpoint or share_dir() / 'models' / 'so101_tabletop'
     robot = robot or share_dir() / 'config' / 'robots' / 'so101.yaml'
-    _prepare(out)
+    _prepare(out, keep=(EPISODES,) if attach else ())  # a running recorder has its own
     if attach:
         session = attached_session()
     else:
         print(f'ROS domain {enter_private_graph()}, loopback only; logs in {out / "log"}')
-        session = simulated_session(checkpoint, robot, out / 'log', out / 'episodes',
+        session = simulated_session(checkpoint, robot, out / 'log', out / EPISODES,
                                     replan_period_s=replan_period_s)
     shown = []
     with session as conductor:
@@ -124,14 +125,15 @@ def demo(out: Path = Path('out/demo'), checkpoint: Path | None = None,
     return 0 if done >= NEEDED_SHARE * len(shown) else 1
 
 
-def _prepare(out: Path) -> None:
-    """Clear the folder of an earlier demo, and of nothing else."""
-    if out.exists() and any(out.iterdir()):
-        if not (out / MARKER).exists():
-            raise SystemExit(f'error: {out} is not empty and not an earlier demo; '
-                             'name another --out')
-        shutil.rmtree(out)
+def _prepare(out: Path, keep: tuple[str, ...] = ()) -> None:
+    """Clear the folder of an earlier demo, and of nothing else; ``keep`` is another's."""
     out.mkdir(parents=True, exist_ok=True)
+    earlier = [path for path in out.iterdir() if path.name not in keep]
+    if earlier and not (out / MARKER).exists():
+        raise SystemExit(f'error: {out} is not empty and not an earlier demo; '
+                         'name another --out')
+    for path in earlier:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     (out / MARKER).touch()
 
 

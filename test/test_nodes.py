@@ -14,8 +14,13 @@
 
 """The nodes on a real graph: real rclpy, real DDS, a mock driver where no robot is."""
 
+import os
+import signal
+
 from conftest import so101_yaml
 from graph import Driver, rclpy, spinning, wait_for
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 import numpy as np
 import pytest
 from rclpy.lifecycle import TransitionCallbackReturn
@@ -28,6 +33,7 @@ from trajectory_msgs.msg import JointTrajectory
 from trimodal_ros.command.message import from_message
 from trimodal_ros.command.playback import JointReference
 from trimodal_ros.nodes.policy import choose_device, PolicyNode
+from trimodal_ros.nodes.private_graph import NodeProcesses
 from trimodal_ros.nodes.recorder import RecorderNode
 from trimodal_ros.nodes.ros import COMMAND_QOS, now_ns, ROS_TYPES, SENSOR_QOS
 from trimodal_ros.nodes.simulated_robot import SimulatedRobotNode
@@ -211,6 +217,24 @@ def test_deactivate_holds_and_is_quiet(commanding):
     assert policy.trigger_activate() == SUCCESS
     count = len(driver.trajectories)
     wait_for(lambda: len(driver.trajectories) > count, 'plans after activating again')
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_process_told_to_end_holds_the_robot(small_checkpoint, so101, tmp_path, number):
+    """Catches a process that ends in mid-motion without a word."""
+    driver = Driver(so101)
+    with spinning(driver), NodeProcesses(tmp_path) as processes:
+        processes.start('policy', {'checkpoint': small_checkpoint, 'robot': so101_yaml(),
+                                   'replan_period_s': 0.1})
+        client = driver.create_client(ChangeState, 'policy/change_state')
+        wait_for(client.service_is_ready, 'the policy process')
+        for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
+            future = client.call_async(ChangeState.Request(transition=Transition(id=transition)))
+            wait_for(future.done, 'a transition')
+            assert future.result().success
+        driver.say(SENTENCE)
+        wait_for(lambda: driver.trajectories, 'a first trajectory')
+        hold_after(driver, lambda: os.kill(processes.pid('policy'), number), 'a last hold')
 
 
 def test_latched_instruction_reaches_a_late_policy(small_checkpoint, so101):

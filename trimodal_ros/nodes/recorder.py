@@ -104,7 +104,8 @@ class RecorderNode(Node):
             raise EpisodeError('already recording; end the episode first')
         if not self._instruction:
             raise EpisodeError('no instruction has been published: an episode needs one')
-        number = len(list(self.out.glob('episode_*')))
+        number = 1 + max((int(path.name[8:12]) for path in self.out.glob('episode_[0-9]*')),
+                         default=-1)
         self._writer = EpisodeWriter(self.out / f'episode_{number:04d}')
         for topic, type_name in self._types.items():
             self._writer.add_topic(topic, type_name, latched=topic == 'instruction')

@@ -31,7 +31,7 @@ from trajectory_msgs.msg import JointTrajectory  # noqa: E402
 from trimodal_ros.nodes.ros import COMMAND_QOS, LATCHED_QOS, now_ns, ROS_TYPES, SENSOR_QOS  # noqa: E402
 from trimodal_ros.sim.messages import image_message, joint_state_message  # noqa: E402
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0  # a loaded machine takes its time; nothing waits longer than it must
 REST_J = [-0.12, -0.05, 0.04, 1.5, -1.64, 0.4]  # from where no plan is a jump
 
 

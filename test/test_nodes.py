@@ -222,11 +222,14 @@ def test_deactivate_holds_and_is_quiet(commanding):
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_process_told_to_end_holds_the_robot(small_checkpoint, so101, tmp_path, number):
     """Catches a process that ends in mid-motion without a word."""
+    # A name of its own: services of the lifecycle nodes that earlier tests destroyed here are
+    # offered until they are garbage collected, and would take the request for themselves.
+    name = f'policy_ended_by_{number}'
     driver = Driver(so101)
     with spinning(driver), NodeProcesses(tmp_path) as processes:
         processes.start('policy', {'checkpoint': small_checkpoint, 'robot': so101_yaml(),
-                                   'replan_period_s': 0.1})
-        client = driver.create_client(ChangeState, 'policy/change_state')
+                                   'replan_period_s': 0.1}, node=name)
+        client = driver.create_client(ChangeState, f'{name}/change_state')
         wait_for(client.service_is_ready, 'the policy process')
         for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
             future = client.call_async(ChangeState.Request(transition=Transition(id=transition)))
@@ -234,7 +237,7 @@ def test_process_told_to_end_holds_the_robot(small_checkpoint, so101, tmp_path, 
             assert future.result().success
         driver.say(SENTENCE)
         wait_for(lambda: driver.trajectories, 'a first trajectory')
-        hold_after(driver, lambda: os.kill(processes.pid('policy'), number), 'a last hold')
+        hold_after(driver, lambda: os.kill(processes.pid(name), number), 'a last hold')
 
 
 def test_latched_instruction_reaches_a_late_policy(small_checkpoint, so101):

@@ -61,8 +61,8 @@ def test_the_three_modalities_share_one_space(small_checkpoint, so101):
     tokens = policy.sentences.batch(['put it there', 'a longer sentence than the other'])
     joints_BJ = torch.zeros(2, 6)
     plan = policy(images, *tokens, joints_BJ, joints_BJ)
-    z_motion_BD = policy.motion(plan.chunk_BTJ)
-    for z_BD in (plan.z_image_BD, plan.z_text_BD, z_motion_BD):
+    z_motion_BD = policy.embed_motion(plan.chunk_BTJ)
+    for z_BD in (plan.z_image_BD, plan.z_text_BD, plan.z_fused_BD, z_motion_BD):
         assert z_BD.shape == (2, 16)
         assert torch.allclose(z_BD.norm(dim=-1), torch.ones(2), atol=1e-5)
 

@@ -37,7 +37,7 @@ from ..embed.language import SentenceEncoder
 from ..spec import RobotSpec, SpecError
 
 WEIGHTS, CONFIG, CARD = 'model.safetensors', 'config.json', 'README.md'
-FORMAT = 1
+FORMAT = 2
 
 
 class CheckpointError(ValueError):

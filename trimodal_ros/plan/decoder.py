@@ -15,8 +15,9 @@
 """
 The chunk decoder: aligned vectors and feature maps in, all steps of a chunk out at once.
 
-The sentence steers where each feature map is looked at; the places found, what is there, the
-aligned vectors and the joints give the motion.
+The sentence steers where each feature map is looked at; the places found, what is there and the
+aligned vectors give a vector that lies with the motion's own in the shared space. All of these
+and the joints give the motion.
 Shapes: B batch, K channels, h w = N cells, C conditioning, P queries, T steps, J joints.
 """
 
@@ -26,6 +27,8 @@ from collections.abc import Mapping
 
 import torch
 from torch import nn
+
+from ..embed.pooling import ProjectionHead
 
 QUERIES = 24
 KEY = 32
@@ -104,20 +107,25 @@ class ChunkDecoder(nn.Module):
             FilmBlock(width, CONDITION) for _ in range(BLOCKS)) for name in cameras})
         self.gaze = nn.ModuleDict(
             {name: ConditionedKeypoints(width, CONDITION) for name in cameras})
-        seen = sum(gaze.features for gaze in self.gaze.values())
+        seen = sum(gaze.features for gaze in self.gaze.values()) + 2 * embed_dim
+        self.fuse = ProjectionHead(seen, embed_dim)
         self.head = nn.Sequential(
-            nn.Linear(seen + 2 * embed_dim + 2 * joints, hidden), nn.ReLU(),
+            nn.Linear(seen + embed_dim + 2 * joints, hidden), nn.ReLU(),
             nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, horizon * joints))
 
     def forward(self, maps: Mapping[str, torch.Tensor], z_image_BD: torch.Tensor,
-                z_text_BD: torch.Tensor, state_BS: torch.Tensor) -> torch.Tensor:
-        """Return the chunk [B, T, J] in network units."""
+                z_text_BD: torch.Tensor,
+                state_BS: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the chunk [B, T, J] in network units, and the fused unit vector [B, D]."""
         scale = z_image_BD.shape[-1] ** 0.5  # unit vectors have tiny components
         condition_BC = self.condition(scale * z_text_BD)
-        features = [scale * z_image_BD, scale * z_text_BD, state_BS]
+        features = [scale * z_image_BD, scale * z_text_BD]
         for name, blocks in self.blocks.items():
             map_BKhw = maps[name]
             for block in blocks:
                 map_BKhw = block(map_BKhw, condition_BC)
             features.append(self.gaze[name](map_BKhw, condition_BC))
-        return self.head(torch.cat(features, dim=-1)).unflatten(-1, self.shape_TJ)
+        seen_BF = torch.cat(features, dim=-1)
+        z_fused_BD = self.fuse(seen_BF)
+        chunk_BN = self.head(torch.cat([seen_BF, scale * z_fused_BD, state_BS], dim=-1))
+        return chunk_BN.unflatten(-1, self.shape_TJ), z_fused_BD

@@ -83,6 +83,12 @@ class JointNormalizer(nn.Module):
         origin_BJ = self.chunk_offset + self.relative_J * command_BJ
         return (chunk_BTJ - origin_BJ[:, None]) / self.chunk_scale
 
+    def motion(self, chunk_BTJ: torch.Tensor) -> torch.Tensor:
+        """Return [B, T, 2 J], what is said of a motion: where (rad, scaled) and how it moves."""
+        where_BTJ = (chunk_BTJ - self.state_offset) / self.state_scale
+        change_BTJ = (chunk_BTJ - chunk_BTJ[:, :1]) / self.chunk_scale
+        return torch.cat([where_BTJ, change_BTJ], dim=-1)
+
     def chunk_to_rad(self, unit_BTJ: torch.Tensor, command_BJ: torch.Tensor) -> torch.Tensor:
         """Undo ``chunk``."""
         origin_BJ = self.chunk_offset + self.relative_J * command_BJ

@@ -18,12 +18,13 @@ The model on one page: see, read, align, act.
     images ──▶ VisionEncoder ──▶ maps ───────────────────┐
                     └──▶ z_image ──┐                     ▼
     sentence ─▶ LanguageHead ─▶ z_text ──────────▶ ChunkDecoder ──▶ chunk of joint positions
-    joints ─────────────────────────────────────────────▲
-    chunk ───▶ MotionEncoder ─▶ z_motion                    (trained against the other two)
+    joints ─────────────────────────────────────────────▲  └──▶ z_fused
+    chunk ───▶ MotionEncoder ─▶ z_motion ──▶ MotionDecoder ──▶ the chunk again
 
 Three encoders project to one space of D dimensions, aligned by contrast over all three pairs
-(CLIP, Radford 2021); the decoder predicts a chunk at once (ACT, Zhao 2023) from the aligned
-vectors and the feature maps behind them.
+(CLIP, Radford 2021), and each modality with the two others fused (CoVer, 2025); the decoder
+predicts a chunk at once (ACT, Zhao 2023) from the aligned vectors and the feature maps behind
+them. Tasks have their own heads: temperatures, fusions and the two decoders.
 Shapes: B batch, H W pixels, L tokens, D shared dimension, T steps, J joints.
 """
 
@@ -41,7 +42,8 @@ from .decoder import ChunkDecoder
 from .normalize import JointNormalizer, JointStatistics
 from ..embed.alignment import LogitScale
 from ..embed.language import LanguageHead, SentenceEncoder
-from ..embed.motion import MotionEncoder
+from ..embed.motion import MotionDecoder, MotionEncoder
+from ..embed.pooling import ProjectionHead
 from ..embed.vision import VisionEncoder
 from ..spec import Observation, RobotSpec, Trajectory
 
@@ -56,12 +58,22 @@ class PolicyConfig:
     motion_width: int = 96
 
 
+# Contrastive tasks, each with a temperature of its own.
+CONTRASTS = ('vision_language', 'language_action', 'vision_action', 'language_language',
+             'fused_action', 'fused_language', 'fused_vision', 'trimodal')
+
+
 class Plan(NamedTuple):
-    """What the network makes of a batch: a chunk in network units and the aligned vectors."""
+    """
+    What the network makes of a batch: a chunk in network units and the aligned vectors.
+
+    ``z_fused_BD`` is f(vision, language), to lie with the motion.
+    """
 
     chunk_BTJ: torch.Tensor
     z_image_BD: torch.Tensor
     z_text_BD: torch.Tensor
+    z_fused_BD: torch.Tensor
 
 
 class Policy(nn.Module):
@@ -78,10 +90,12 @@ class Policy(nn.Module):
         self.normalizer = JointNormalizer(statistics, robot.is_gripper_J)
         self.vision = VisionEncoder(cameras, config.vision_width, dim)
         self.language = LanguageHead(sentences.width, dim)
-        self.motion = MotionEncoder(joints, robot.horizon, dim, config.motion_width)
+        self.motion = MotionEncoder(2 * joints, robot.horizon, dim, config.motion_width)
+        self.motion_decoder = MotionDecoder(2 * joints, robot.horizon, dim)
         self.decoder = ChunkDecoder(cameras, config.vision_width, dim, joints, robot.horizon)
-        self.scales = nn.ModuleDict({pair: LogitScale() for pair in (
-            'vision_language', 'language_action', 'vision_action', 'language_language')})
+        self.fusions = nn.ModuleDict({name: ProjectionHead(2 * dim, dim)
+                                      for name in ('vision_action', 'language_action')})
+        self.scales = nn.ModuleDict({task: LogitScale() for task in CONTRASTS})
 
     @property
     def device(self) -> torch.device:
@@ -95,7 +109,31 @@ class Policy(nn.Module):
         z_image_BD = self.vision.project(maps)
         z_text_BD = self.language(token_BLW, mask_BL)
         state_BS = self.normalizer.state(position_BJ, command_BJ)
-        return Plan(self.decoder(maps, z_image_BD, z_text_BD, state_BS), z_image_BD, z_text_BD)
+        chunk_BTJ, z_fused_BD = self.decoder(maps, z_image_BD, z_text_BD, state_BS)
+        return Plan(chunk_BTJ, z_image_BD, z_text_BD, z_fused_BD)
+
+    def embed_sentences(self, sentences: list[str]) -> torch.Tensor:
+        """Return the sentences' unit vectors [B, D]."""
+        return self.language(*self.sentences.batch(sentences))
+
+    def embed_images(self, images: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Return the unit vectors [B, D] of RGB uint8 images [B, 3, H, W] a camera."""
+        return self.vision.project(self.vision.features(images))
+
+    def embed_motion(self, chunk_BTJ: torch.Tensor,
+                     mask_BT: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the unit vectors [B, D] of chunks in rad."""
+        return self.motion(self.normalizer.motion(chunk_BTJ), mask_BT)
+
+    def fuse(self, pair: str, first_BD: torch.Tensor, second_BD: torch.Tensor) -> torch.Tensor:
+        """
+        Return the unit vectors [B, D] of two modalities taken as one.
+
+        ``pair`` is 'vision_action', which lies with the language, or 'language_action', which
+        lies with the vision. Vision and language are fused by ``forward``.
+        """
+        scale = first_BD.shape[-1] ** 0.5
+        return self.fusions[pair](scale * torch.cat([first_BD, second_BD], dim=-1))
 
     @torch.inference_mode()
     def plan(self, observation: Observation) -> Trajectory:

@@ -17,23 +17,34 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import tyro
 
+from .objective import PairLoss, TaskWeights, TrimodalLoss
+from .weighting import Method
 from ..paths import share_dir
 
 CONFIG = share_dir() / 'config'
+DEFAULT_WEIGHTS = TaskWeights()
 
 
 def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so101.yaml',
         steps: int = 2400, batch_size: int = 64, learning_rate: float = 1e-3, seed: int = 0,
         start_steps: int = 400, initial: Path | None = None, device: str = 'cpu',
-        processes: int = 2, label_topic: str = 'demonstration', save_every: int = 250) -> None:
+        processes: int = 2, label_topic: str = 'demonstration', save_every: int = 250,
+        weights: TaskWeights = DEFAULT_WEIGHTS, weighting: Method = 'fixed',
+        pair_loss: PairLoss = 'info_nce', trimodal_loss: TrimodalLoss = 'gram', memory: int = 512,
+        precision: Literal['float32', 'bfloat16'] = 'float32', episode_limit: int = 0,
+        vision_width: int = 128) -> None:
     """
     Train a policy on recorded episodes and write its checkpoint folder.
 
     Interrupted or killed, the same command goes on from the last saved state. Progress is in
-    OUT.training/log.csv: the loss of each task, the held-out action error and the speed.
+    OUT.training/log.csv: each task's loss, weight, held-out metric and the cosine of its gradient
+    with action generation's, the held-out action error, the speed, and the share of the time
+    spent waiting for data. On several machines or GPUs: accelerate launch -m trimodal_ros.train
+    and the same arguments.
 
     :param episodes: Directories with episodes in them (rosbag2, MCAP), at any depth.
     :param out: Checkpoint folder to write.
@@ -46,17 +57,28 @@ def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so10
         tells what to do; give 0 with --initial.
     :param initial: Checkpoint to start from, as after an on-policy round.
     :param device: cpu, or cuda.
-    :param processes: That share each batch, one thread each; with a GPU give 1.
+    :param processes: That share each batch, one thread each; with a GPU give 1. Under accelerate
+        launch its own number counts.
     :param label_topic: Topic with the trajectory to imitate, stamped with the image's time.
     :param save_every: Steps between saved states and log rows.
+    :param weights: Weight of each task; 0 switches it off.
+    :param weighting: How the tasks are put together, starting from these weights.
+    :param pair_loss: Of the pairwise contrastive tasks.
+    :param trimodal_loss: Of the task trimodal, which is off unless it has a weight.
+    :param memory: Past motions kept as further negatives.
+    :param precision: Of the encoders and the decoder; losses are always float32.
+    :param episode_limit: Train on so many episodes, evenly spread; 0 means all.
+    :param vision_width: Channels of the convolutional vision encoder.
     """
-    from .loop import train, TrainingSettings
+    from .loop import PolicyConfig, train, TrainingSettings
     settings = TrainingSettings(
         episodes=tuple(map(str, episodes)), robot=str(robot), steps=steps,
         batch_size=batch_size, learning_rate=learning_rate, seed=seed,
-        processes=processes, start_steps=start_steps,
-        initial='' if initial is None else str(initial), label_topic=label_topic)
-    identity = train(settings, out, device, processes, save_every)
+        start_steps=start_steps, initial='' if initial is None else str(initial),
+        label_topic=label_topic, weights=weights, weighting=weighting, pair_loss=pair_loss,
+        trimodal_loss=trimodal_loss, memory=memory, precision=precision,
+        episode_limit=episode_limit, policy=PolicyConfig(vision_width=vision_width))
+    identity = train(settings, out, device, processes, save_every=save_every)
     print(f'checkpoint {out}, content hash {identity}')
 
 

@@ -15,6 +15,8 @@
 """
 Batches by step number: the same step of the same seed is the same batch, so resuming is exact.
 
+Every process draws the same batch and takes its share of it.
+
 Shapes: B batch, N frames, T steps, J joints.
 """
 
@@ -43,6 +45,7 @@ class Batch:
     episode has only one) and a group, equal for all that are told to do the same.
     """
 
+    episodes: list[str]
     images: dict[str, torch.Tensor]
     sentences: list[str]
     paraphrases: list[str]
@@ -61,31 +64,40 @@ class BatchSource:
     otherwise not in thousands. After that every frame is equally likely.
     """
 
-    def __init__(self, frames: Frames, batch_size: int, seed: int | list[int],
-                 start_steps: int = 0):
-        self.frames, self.start_steps = frames, start_steps
-        self.seed = np.atleast_1d(seed).tolist()
-        self.group = frames.groups()
+    def __init__(self, frames: Frames, batch_size: int, seed: int, start_steps: int = 0,
+                 rank: int = 0, processes: int = 1, episode_limit: int = 0):
+        self.frames, self.seed, self.start_steps = frames, seed, start_steps
         episodes, self.start, self.length = np.unique(
             frames.episode_N, return_index=True, return_counts=True)
         held_out = episodes % HELD_OUT_EVERY == HELD_OUT_EVERY - 1
         self.train, self.held_out = episodes[~held_out], episodes[held_out]
-        self.batch_size = min(batch_size, len(self.train))
-        if self.batch_size < 2:
-            raise ValueError(f'{len(self.train)} training episodes: contrast needs two or more')
+        if episode_limit:
+            if episode_limit > len(self.train):
+                raise ValueError(f'episode_limit {episode_limit}: there are {len(self.train)}')
+            spread = np.linspace(0, len(self.train), episode_limit, endpoint=False)
+            self.train = self.train[spread.astype(int)]
+        self.batch_size = min(batch_size, len(self.train)) // processes * processes
+        if self.batch_size < max(2, processes):
+            raise ValueError(f'batch_size {batch_size}, {len(self.train)} training episodes, '
+                             f'{processes} processes: contrast needs 2 samples, each of another '
+                             'episode, and every process 1')
+        share = self.batch_size // processes
+        self.mine = slice(rank * share, (rank + 1) * share)
 
     def train_frames(self) -> np.ndarray:
         return np.flatnonzero(np.isin(self.frames.episode_N, self.train))
 
     def at(self, step: int) -> Batch:
-        """Return the training batch of a step."""
-        rng = np.random.default_rng([*self.seed, step])
+        """Return this process's share of the training batch of a step."""
+        rng = np.random.default_rng([self.seed, step])
         weight = self.length[self.train] / self.length[self.train].sum()
         drawn = rng.choice(self.train, self.batch_size, replace=False, p=weight)
         length = self.length[drawn]
         if step < self.start_steps:
             length = np.minimum(length, START_FRAMES)
-        return self._collect(self.start[drawn] + rng.integers(length), rng)
+        index_B = self.start[drawn] + rng.integers(length)
+        words_2B = rng.random((2, len(index_B)))
+        return collect(self.frames, index_B[self.mine], words_2B[:, self.mine])
 
     def validation(self, size: int) -> Batch:
         """Return frames spread evenly over the held-out episodes."""
@@ -93,7 +105,8 @@ class BatchSource:
         if len(held_out) == 0:
             held_out = self.train_frames()
         chosen = held_out[np.linspace(0, len(held_out) - 1, min(size, len(held_out))).astype(int)]
-        return self._collect(chosen, np.random.default_rng(self.seed))
+        words = np.random.default_rng(self.seed).random((2, len(chosen)))
+        return collect(self.frames, chosen, words)
 
     def prefetched(self, first: int, last: int) -> Iterator[Batch]:
         """Yield the batches of steps first..last-1, read ahead on a thread."""
@@ -106,15 +119,20 @@ class BatchSource:
                     waiting.append(pool.submit(self.at, step + PREFETCH))
                 yield batch
 
-    def _collect(self, index_B: np.ndarray, rng: np.random.Generator) -> Batch:
-        frames, episode_B = self.frames, self.frames.episode_N[index_B]
-        choices = [frames.sentences(episode) for episode in episode_B]
-        return Batch(
-            images={name: torch.from_numpy(array[index_B]).permute(0, 3, 1, 2)
-                    for name, array in frames.images.items()},
-            sentences=[sentences[rng.integers(len(sentences))] for sentences in choices],
-            paraphrases=[sentences[rng.integers(len(sentences))] for sentences in choices],
-            group_B=torch.from_numpy(self.group[episode_B]),
-            position_BJ=torch.from_numpy(frames.position_NJ[index_B]),
-            command_BJ=torch.from_numpy(frames.command_NJ[index_B]),
-            chunk_BTJ=torch.from_numpy(frames.chunk_NTJ[index_B]))
+
+def collect(frames: Frames, index_B: np.ndarray, words_2B: np.ndarray) -> Batch:
+    """Return some frames; ``words_2B`` in [0, 1) choose sentence and paraphrase."""
+    episode_B = frames.episode_N[index_B]
+    choices = [frames.sentences(episode) for episode in episode_B]
+    said, paraphrased = (
+        [sentences[int(word * len(sentences))] for sentences, word in zip(choices, row)]
+        for row in words_2B)
+    return Batch(
+        episodes=[frames.names[episode] for episode in episode_B],
+        images={name: torch.from_numpy(array[index_B]).permute(0, 3, 1, 2)
+                for name, array in frames.images.items()},
+        sentences=said, paraphrases=paraphrased,
+        group_B=torch.from_numpy(frames.group[episode_B]),
+        position_BJ=torch.from_numpy(frames.position_NJ[index_B]),
+        command_BJ=torch.from_numpy(frames.command_NJ[index_B]),
+        chunk_BTJ=torch.from_numpy(frames.chunk_NTJ[index_B]))

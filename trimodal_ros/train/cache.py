@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import cached_property
 import hashlib
 import json
 import multiprocessing
@@ -67,14 +68,16 @@ class Frames:
 
     robot: RobotSpec
     infos: list[EpisodeInfo]
+    names: list[str]                    # of the episodes: their folders
     episode_N: np.ndarray               # index into infos
     images: dict[str, Stacked]          # camera -> uint8 [N, H, W, 3]
     position_NJ: np.ndarray
     command_NJ: np.ndarray
     chunk_NTJ: np.ndarray
 
-    def groups(self) -> np.ndarray:
-        """Return, per episode, a number shared by all that are told to do the same."""
+    @cached_property
+    def group(self) -> np.ndarray:
+        """Per episode, a number shared by all that are told to do the same."""
         keys = [json.dumps(info.task, sort_keys=True) if info.task else info.instruction
                 for info in self.infos]
         return np.unique(keys, return_inverse=True)[1].reshape(-1)
@@ -86,7 +89,7 @@ class Frames:
 
 def open_frames(roots: list[Path], robot: RobotSpec, label_topic: str, workers: int) -> Frames:
     """Return the frames of every episode under ``roots``, building each root's cache if needed."""
-    infos, parts, first = [], [], 0
+    infos, names, parts, first = [], [], [], 0
     for root in map(Path, roots):
         episodes = find_episodes(root)
         root_infos = [read_info(path) for path in episodes]
@@ -96,9 +99,10 @@ def open_frames(roots: list[Path], robot: RobotSpec, label_topic: str, workers: 
         part = {path.stem: np.load(path, mmap_mode='r') for path in cache.glob('*.npy')}
         parts.append({**part, 'episode': part['episode'] + first})
         infos += root_infos
+        names += [str(path.relative_to(root.parent)) for path in episodes]
         first += len(episodes)
     return Frames(
-        robot, infos, np.concatenate([part['episode'] for part in parts]),
+        robot, infos, names, np.concatenate([part['episode'] for part in parts]),
         {camera.name: Stacked([part[f'image_{camera.name}'] for part in parts])
          for camera in robot.cameras},
         *(np.concatenate([part[name] for part in parts])

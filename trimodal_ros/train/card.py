@@ -26,8 +26,10 @@ def model_card(policy: Policy, training: Mapping) -> str:
     robot = policy.robot
     parameters = sum(value.numel() for value in policy.parameters())
     cameras = ', '.join(f'{c.name} {c.width}x{c.height}' for c in robot.cameras)
-    result = '\n'.join(f'| {key} | {value} |' for key, value in training['result'].items())
-    weights = ', '.join(f'{task} {weight}' for task, weight in training['weights'].items())
+    result = '\n'.join(f'| {key} | {value} |' for key, value in training['result'].items()
+                       if not key.startswith('cosine_'))
+    weights = ', '.join(f'{task} {weight}' for task, weight in training['weights'].items()
+                        if weight)
     return f"""---
 license: apache-2.0
 library_name: trimodal_ros

@@ -12,25 +12,29 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""From episodes to a checkpoint: the training loop, its log, and resuming it."""
+"""From episodes to a checkpoint: the training loop, and resuming it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-import csv
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 import math
 from pathlib import Path
 import time
+from typing import Literal
 
 import torch
 
-from .batches import BatchSource
+from .batches import Batch, BatchSource
 from .cache import open_frames
 from .card import model_card
-from .objective import action_error_rad, DEFAULT_WEIGHTS, task_losses, total_loss
-from .parallel import average_gradients, rank, run_together
+from .log import TrainingLog
+from .metrics import validate
+from .objective import Objective, PairLoss, TaskWeights, TrimodalLoss
+from .parallel import group_size, launched, leader_first, mean_over_group, rank, run_together
 from .state import load_state, save_state, SETTINGS
+from .weighting import gradient_cosines, Method, Weighting
+from ..embed.alignment import SIGMOID_BIAS, SIGMOID_SCALE
 from ..embed.language import SentenceEncoder
 from ..plan.checkpoint import check_fits, content_hash, load_checkpoint, save_checkpoint
 from ..plan.normalize import JointStatistics
@@ -44,7 +48,7 @@ GRADIENT_NORM = 1.0
 
 
 class NotFinite(ArithmeticError):
-    """A loss that is not a number; the last saved state is good."""
+    """A loss or a gradient that is not a number; the last saved state is good."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +62,21 @@ class TrainingSettings:
     learning_rate: float = 1e-3
     weight_decay: float = 1e-3
     seed: int = 0
-    processes: int = 1                    # that share each batch
     start_steps: int = 400                # of batches from the starts of episodes only
     initial: str = ''                     # checkpoint folder to start from
     label_topic: str = 'demonstration'
     policy: PolicyConfig = PolicyConfig()
-    weights: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
+    weights: TaskWeights = TaskWeights()
+    weighting: Method = 'fixed'
+    pair_loss: PairLoss = 'info_nce'
+    trimodal_loss: TrimodalLoss = 'gram'
+    memory: int = 512                     # past motions kept as further negatives
+    precision: Literal['float32', 'bfloat16'] = 'float32'
+    episode_limit: int = 0                # train on so many episodes only; 0: on all
 
 
-def train(settings: TrainingSettings, out: Path, device: str = 'cpu', workers: int = 2,
-          save_every: int = 250) -> str:
+def train(settings: TrainingSettings, out: Path, device: str = 'cpu', processes: int = 1,
+          workers: int = 2, save_every: int = 250) -> str:
     """
     Train and write the checkpoint ``out``; return its content hash.
 
@@ -75,33 +84,28 @@ def train(settings: TrainingSettings, out: Path, device: str = 'cpu', workers: i
     call goes on after an interrupt. Raises NotFinite when a loss stops being a number.
     """
     robot = RobotSpec.from_yaml(settings.robot)
-    roots = [Path(root) for root in settings.episodes]
-    open_frames(roots, robot, settings.label_topic, workers)  # built here, once
-    run_together(settings.processes, _train, settings, robot, out, device, save_every)
+    if not launched():
+        open_frames(_roots(settings), robot, settings.label_topic, workers)  # built once
+    run_together(processes, _train, settings, robot, out, device, workers, save_every)
     return content_hash(out)
 
 
-def _train(settings: TrainingSettings, robot: RobotSpec, out: Path, device: str,
+def _roots(settings: TrainingSettings) -> list[Path]:
+    return [Path(root) for root in settings.episodes]
+
+
+def _train(settings: TrainingSettings, robot: RobotSpec, out: Path, device: str, workers: int,
            save_every: int) -> None:
-    work = out.with_name(out.name + '.training')
-    roots = [Path(root) for root in settings.episodes]
-    frames = open_frames(roots, robot, settings.label_topic, workers=1)
-    source = BatchSource(frames, settings.batch_size // settings.processes,
-                         [settings.seed, rank()], settings.start_steps)
-    torch.manual_seed(settings.seed)
-    policy = _build_policy(settings, robot, source).to(
-        device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(policy.parameters(), settings.learning_rate,
-                                  weight_decay=settings.weight_decay)
-    first = 0
-    if (work / SETTINGS).exists():
-        first = load_state(work, asdict(settings), policy, optimizer)
-        print(f'resuming {work} at step {first}')
-    last_row = _run(settings, source, policy, optimizer, first, work, save_every)
+    with leader_first():
+        frames = open_frames(_roots(settings), robot, settings.label_topic, workers)
+    source = BatchSource(frames, settings.batch_size, settings.seed, settings.start_steps,
+                         rank(), group_size(), settings.episode_limit)
+    run = Run(settings, robot, source, out, device)
+    last_row = run.go(save_every)
     if rank() == 0:
         training = {**_provenance(settings), 'frames': len(source.train_frames()),
-                    'episode_count': len(frames.infos), 'result': last_row}
-        save_checkpoint(out, policy.eval(), training, model_card(policy, training))
+                    'episode_count': len(source.train), 'result': last_row}
+        save_checkpoint(out, run.policy.eval(), training, model_card(run.policy, training))
 
 
 def _provenance(settings: TrainingSettings) -> dict:
@@ -112,6 +116,7 @@ def _provenance(settings: TrainingSettings) -> dict:
 
 
 def _build_policy(settings: TrainingSettings, robot: RobotSpec, source: BatchSource) -> Policy:
+    torch.manual_seed(settings.seed)
     if settings.initial:
         policy = load_checkpoint(Path(settings.initial))
         check_fits(Path(settings.initial), policy.robot, robot)
@@ -120,48 +125,129 @@ def _build_policy(settings: TrainingSettings, robot: RobotSpec, source: BatchSou
     statistics = JointStatistics.fit(
         frames.command_NJ[chosen], frames.chunk_NTJ[chosen], robot.is_gripper_J)
     sentences = SentenceEncoder(settings.policy.language_encoder)
-    return Policy(settings.policy, robot, statistics, sentences)
+    policy = Policy(settings.policy, robot, statistics, sentences)
+    if settings.pair_loss == 'siglip':
+        for scale in policy.scales.values():
+            scale.start_at(SIGMOID_SCALE, SIGMOID_BIAS)
+    return policy
 
 
-def _run(settings, source, policy, optimizer, first, work, save_every) -> dict:
-    leads = rank() == 0
-    validation = source.validation(VALIDATION_FRAMES)
-    bar = progress_bar(range(first, settings.steps), initial=first, total=settings.steps,
-                       desc='train', unit='step', disable=not leads)
-    log = TrainingLog(work / 'log.csv', first) if leads else None
-    started = time.perf_counter()
-    try:
-        for step, batch in zip(bar, source.prefetched(first, settings.steps)):
-            losses = _step(settings, policy, optimizer, batch, step)
-            done = step + 1
-            if leads and (done % save_every == 0 or done == settings.steps):
-                rate = settings.batch_size * (done - first) / (time.perf_counter() - started)
-                error = action_error_rad(policy.eval(), validation)
-                log.write({'step': done, **losses, 'held_out_error_rad': round(error, 5),
-                           'samples_per_s': round(rate, 1)})
-                save_state(work, done, asdict(settings), policy, optimizer)
-            bar.set_postfix(action=f'{losses["action_generation"]:.3f}', refresh=False)
-    except KeyboardInterrupt:
-        print(f'\ninterrupted; the same command goes on from the last state in {work}')
-        raise
-    return log.last if leads else {}
+class Run:
+    """One process's part in a training run."""
 
+    def __init__(self, settings: TrainingSettings, robot: RobotSpec, source: BatchSource,
+                 out: Path, device: str):
+        self.settings, self.source = settings, source
+        self.work = out.with_name(out.name + '.training')
+        self.policy = _build_policy(settings, robot, source).to(
+            device, memory_format=torch.channels_last)
+        self.objective = Objective(settings.weights, self.policy, settings.pair_loss,
+                                   settings.trimodal_loss, settings.memory,
+                                   getattr(torch, settings.precision)).to(device)
+        self.weighting = Weighting(settings.weighting, settings.weights.on()).to(device)
+        self.modules = {'policy': self.policy, 'objective': self.objective,
+                        'weighting': self.weighting}
+        self.parameters = list(self.policy.parameters())
+        learned = list(self.weighting.parameters()) if settings.weighting == 'uncertainty' else []
+        self.optimizer = torch.optim.AdamW(
+            [{'params': self.parameters}, {'params': learned, 'weight_decay': 0.0}],
+            settings.learning_rate, weight_decay=settings.weight_decay)
+        self.first = self._resume() if (self.work / SETTINGS).exists() else 0
 
-def _step(settings, policy, optimizer, batch, step: int) -> dict[str, float]:
-    torch.manual_seed((settings.seed * 1_000_003 + step) * settings.processes + rank())
-    for group in optimizer.param_groups:
-        group['lr'] = settings.learning_rate * learning_rate_factor(step, settings.steps)
-    losses = task_losses(policy.train(), batch)
-    loss = total_loss(losses, settings.weights)
-    if not torch.isfinite(loss):
+    def _resume(self) -> int:
+        step, memory = load_state(self.work, asdict(self.settings), self.modules, self.optimizer)
+        self.weighting.recall(memory)
+        if rank() == 0:
+            print(f'resuming {self.work} at step {step}')
+        return step
+
+    def go(self, save_every: int) -> dict:
+        """Take all steps that are left; return the last row of the log."""
+        steps, leads = self.settings.steps, rank() == 0
+        validation = self.source.validation(VALIDATION_FRAMES)
+        bar = progress_bar(range(self.first, steps), initial=self.first, total=steps,
+                           desc='train', unit='step', disable=not leads)
+        log = TrainingLog(self.work / 'log.csv', self.first) if leads else None
+        clock = Clock()
+        try:
+            for step, batch in zip(bar, clock.watch(self.source.prefetched(self.first, steps))):
+                at_save = (step + 1) % save_every == 0 or step + 1 == steps
+                row = self.step(batch, step, at_save)
+                if leads and at_save:
+                    rate = self.settings.batch_size * (step + 1 - self.first) / clock.elapsed_s()
+                    log.write({'step': step + 1, **row, **validate(self.policy, validation),
+                               'samples_per_s': round(rate, 1),
+                               'waited_for_data': round(clock.waited_share(), 4)})
+                    save_state(self.work, step + 1, asdict(self.settings), self.modules,
+                               self.optimizer, self.weighting.memory())
+        except KeyboardInterrupt:
+            print(f'\ninterrupted; the same command goes on from the last state in {self.work}')
+            raise
+        return log.last if leads else {}
+
+    def step(self, batch: Batch, step: int, watch_closely: bool = False) -> dict[str, float]:
+        """Take one step; return each task's loss and weight, and, if asked, gradient cosine."""
+        torch.manual_seed((self.settings.seed * 1_000_003 + step) * group_size() + rank())
+        for group in self.optimizer.param_groups:
+            group['lr'] = self.settings.learning_rate * learning_rate_factor(
+                step, self.settings.steps)
+        self.policy.train()
+        losses = self._losses(batch, step)
+        row = {f'loss_{task}': value.item() for task, value in losses.items()}
+        if watch_closely and 'action_generation' in losses:
+            cosines = gradient_cosines(losses, self._shared(), 'action_generation')
+            row.update({f'cosine_{task}': value for task, value in cosines.items()})
+        self.optimizer.zero_grad(set_to_none=True)
+        weights = self.weighting.backward(losses, self.parameters)
+        row.update({f'weight_{task}': value for task, value in weights.items()})
+        self._descend(batch, step)
+        self.weighting.after_step(step, lambda: self._losses(batch, step, again=True))
+        return {name: round(value, 5) for name, value in row.items()}
+
+    def _losses(self, batch: Batch, step: int, again: bool = False) -> dict[str, torch.Tensor]:
+        losses = self.objective.train(not again)(self.policy, batch)
         broken = [task for task, value in losses.items() if not torch.isfinite(value)]
-        raise NotFinite(f'step {step}: the loss of {broken} is not finite')
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    average_gradients(policy.parameters())
-    torch.nn.utils.clip_grad_norm_(policy.parameters(), GRADIENT_NORM)
-    optimizer.step()
-    return {task: round(value.item(), 5) for task, value in losses.items()}
+        if broken:
+            raise NotFinite(f'step {step}: the loss of {", ".join(broken)} is not finite; '
+                            f'episodes of the batch: {", ".join(batch.episodes)}')
+        return losses
+
+    def _descend(self, batch: Batch, step: int) -> None:
+        mean_over_group(value.grad for group in self.optimizer.param_groups
+                        for value in group['params'] if value.grad is not None)
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, GRADIENT_NORM)
+        if not torch.isfinite(norm):
+            raise NotFinite(f'step {step}: the gradient is not finite; episodes of the batch: '
+                            f'{", ".join(batch.episodes)}')
+        self.optimizer.step()
+
+    def _shared(self) -> list[torch.nn.Parameter]:
+        """Return the parameters of the encoders, which the tasks share."""
+        encoders = (self.policy.vision, self.policy.language, self.policy.motion)
+        return [parameter for encoder in encoders for parameter in encoder.parameters()
+                if parameter.requires_grad]
+
+
+class Clock:
+    """How long a run took, and how much of that it waited for data."""
+
+    def __init__(self):
+        self.started, self.waited_s = time.perf_counter(), 0.0
+
+    def watch(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        while True:
+            asked = time.perf_counter()
+            batch = next(batches, None)
+            self.waited_s += time.perf_counter() - asked
+            if batch is None:
+                return
+            yield batch
+
+    def elapsed_s(self) -> float:
+        return time.perf_counter() - self.started
+
+    def waited_share(self) -> float:
+        return self.waited_s / self.elapsed_s()
 
 
 def learning_rate_factor(step: int, steps: int) -> float:
@@ -175,27 +261,3 @@ def learning_rate_factor(step: int, steps: int) -> float:
         return (step + 1) / WARMUP_STEPS
     progress = (step - WARMUP_STEPS) / max(1, steps - WARMUP_STEPS)
     return 0.5 * (1 + math.cos(math.pi * progress))
-
-
-class TrainingLog:
-    """``log.csv``: a row a save; rows after the step resumed from are dropped."""
-
-    def __init__(self, path: Path, first: int):
-        self.path, self.last = path, {}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        kept = []
-        if path.exists():
-            with path.open() as file:
-                kept = [row for row in csv.DictReader(file) if int(row['step']) <= first]
-            path.unlink()
-        for row in kept:
-            self.write(row)
-
-    def write(self, row: Mapping) -> None:
-        self.last = dict(row)
-        fresh = not self.path.exists()
-        with self.path.open('a', newline='') as file:
-            writer = csv.DictWriter(file, list(row))
-            if fresh:
-                writer.writeheader()
-            writer.writerow(row)

@@ -13,69 +13,211 @@
 # limitations under the License.
 
 """
-The multi-task objective L = sum_i lambda_i L_i over named tasks.
+The tasks of the multi-task objective L = sum_i lambda_i L_i, and the loss of each.
 
-Three contrastive tasks align the encoders pairwise, a fourth keeps sentences apart that mean
-different things (two phrasings of one instruction are its positives, as in SimCSE, Gao 2021),
-and one imitates the demonstrated chunk.
-Shapes: B batch, T steps, J joints, D shared dimension.
+Every task works on the shared representation (feature maps, tokens and the three unit vectors)
+with a head of its own. Contrastive tasks see the whole batch of all processes.
+Shapes: B samples here, M samples of all processes, T steps, J joints, D shared dimension.
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass, fields
+from typing import Literal, NamedTuple
+
 import torch
+from torch import nn
 
 from .batches import Batch
-from ..embed.alignment import info_nce, near_duplicates, same_group
-from ..plan.policy import Policy
+from .memory import MotionMemory, NOBODY
+from .parallel import gather, rank, same_for_all
+from ..embed.alignment import info_nce, Samples, Side, sigmoid_loss, View
+from ..embed.trimodal import gram_volume, symile, triangle_area, volume_loss
+from ..plan.policy import Plan, Policy
 
-DEFAULT_WEIGHTS = {'vision_language': 0.1, 'language_action': 0.1, 'vision_action': 0.1,
-                   'language_language': 1.0, 'action_generation': 10.0}
-DUPLICATE_TOLERANCE = 0.02  # mean difference of chunks, in network units
+DUPLICATE_TOLERANCE = 0.02  # mean difference of motions, in network units
 
 
-def task_losses(policy: Policy, batch: Batch) -> dict[str, torch.Tensor]:
-    """Return each task's loss, unweighted."""
+@dataclass(frozen=True)
+class TaskWeights:
+    """lambda of each task; 0 switches a task off."""
+
+    vision_language: float = 0.3      # image and sentence; same instruction: positives
+    language_action: float = 0.3      # sentence and motion; same instruction: positives
+    vision_action: float = 0.3        # image and motion; near-duplicate motions left out
+    language_language: float = 1.0    # sentence and paraphrase (as in SimCSE, Gao 2021)
+    fused_action: float = 0.3         # f(vision, language) and motion (CoVer)
+    fused_language: float = 0.3       # f(vision, action) and sentence
+    fused_vision: float = 0.0         # f(language, action) and image
+    trimodal: float = 0.0             # all three at once
+    action_generation: float = 10.0   # L1 of the predicted chunk, network units
+    action_reconstruction: float = 1.0  # L1 of the chunk decoded from its own embedding
+
+    def __post_init__(self):
+        for task, weight in asdict(self).items():
+            if not 0 <= weight < float('inf'):
+                raise ValueError(f'task weight {task}: {weight} is not a number of 0 or more')
+        if not self.on():
+            raise ValueError('every task weight is 0: nothing to train')
+
+    def on(self) -> dict[str, float]:
+        """Return the tasks that are switched on, with their weights."""
+        return {task: weight for task, weight in asdict(self).items() if weight > 0}
+
+
+TASKS = tuple(field.name for field in fields(TaskWeights))
+PairLoss = Literal['info_nce', 'siglip']
+TrimodalLoss = Literal['gram', 'gram_rotating', 'triangle', 'symile']
+
+
+class Embedded(NamedTuple):
+    """What the encoders make of a batch, in this process."""
+
+    plan: Plan
+    target_BTJ: torch.Tensor     # the demonstrated chunk, network units
+    motion_BTI: torch.Tensor     # as the action encoder takes it
+    z_motion_BD: torch.Tensor
+    z_paraphrase_BD: torch.Tensor
+
+
+def embed(policy: Policy, batch: Batch) -> Embedded:
+    """Run the encoders and the decoder on a batch."""
     device = policy.device
-    token_BLW, mask_BL = policy.sentences.batch(batch.sentences)
-    command_BJ = batch.command_BJ.to(device)
+    command_BJ, chunk_BTJ = batch.command_BJ.to(device), batch.chunk_BTJ.to(device)
     images = {name: image.to(device) for name, image in batch.images.items()}
-    plan = policy(images, token_BLW, mask_BL, batch.position_BJ.to(device), command_BJ)
-    target_BTJ = policy.normalizer.chunk(batch.chunk_BTJ.to(device), command_BJ)
-    z_motion_BD = policy.motion(target_BTJ)
-    z_paraphrase_BD = policy.language(*policy.sentences.batch(batch.paraphrases))
-    same_BB = same_group(batch.group_B.to(device))
-    itself_BB = torch.eye(len(same_BB), dtype=torch.bool, device=device)
-    duplicate_BB = near_duplicates(target_BTJ, DUPLICATE_TOLERANCE)
-    scales = {pair: scale() for pair, scale in policy.scales.items()}
-    return {
-        'vision_language': info_nce(
-            plan.z_image_BD, plan.z_text_BD, scales['vision_language'], same_BB),
-        'language_action': info_nce(
-            plan.z_text_BD, z_motion_BD, scales['language_action'], same_BB),
-        'vision_action': info_nce(
-            plan.z_image_BD, z_motion_BD, scales['vision_action'], itself_BB, duplicate_BB),
-        'language_language': info_nce(
-            plan.z_text_BD, z_paraphrase_BD, scales['language_language'], same_BB),
-        'action_generation': (plan.chunk_BTJ - target_BTJ).abs().mean(),
-    }
+    plan = policy(images, *policy.sentences.batch(batch.sentences),
+                  batch.position_BJ.to(device), command_BJ)
+    motion_BTI = policy.normalizer.motion(chunk_BTJ)
+    return Embedded(Plan(*(value.float() for value in plan)),  # losses are never in bfloat16
+                    policy.normalizer.chunk(chunk_BTJ, command_BJ), motion_BTI,
+                    policy.motion(motion_BTI).float(),
+                    policy.embed_sentences(batch.paraphrases).float())
 
 
-def total_loss(losses: dict[str, torch.Tensor], weights: dict[str, float]) -> torch.Tensor:
-    """Return the weighted sum; every task must have a weight of zero or more."""
-    if set(losses) != set(weights) or any(weight < 0 for weight in weights.values()):
-        raise ValueError(f'tasks {sorted(losses)} need a weight of 0 or more each, '
-                         f'got {weights}')
-    return sum(weights[task] * loss for task, loss in losses.items())
+class Objective(nn.Module):
+    """The losses of the tasks that are switched on; keeps the memory of past motions."""
+
+    def __init__(self, weights: TaskWeights, policy: Policy, pair_loss: PairLoss = 'info_nce',
+                 trimodal_loss: TrimodalLoss = 'gram', memory: int = 0,
+                 precision: torch.dtype = torch.float32):
+        super().__init__()
+        self.weights, self.pair_loss, self.trimodal_loss = weights, pair_loss, trimodal_loss
+        self.precision = precision
+        horizon, joints = policy.robot.horizon, len(policy.robot.joints)
+        self.memory = MotionMemory(memory, policy.config.embed_dim, 2 * joints * horizon)
+
+    def forward(self, policy: Policy, batch: Batch) -> dict[str, torch.Tensor]:
+        """
+        Return the loss of each task that is on, unweighted; encoders run in ``precision``.
+
+        Raises ValueError, naming it, where a modality's vectors are not finite.
+        """
+        with torch.autocast(policy.device.type, self.precision,
+                            enabled=self.precision != torch.float32):
+            embedded = embed(policy, batch)
+        sides = _Sides(embedded, batch.group_B.to(policy.device), self.memory)
+        losses = {task: self._loss(task, policy, embedded, sides) for task in self.weights.on()}
+        if self.training:
+            sides.remember(self.memory)
+        return losses
+
+    def _loss(self, task: str, policy: Policy, embedded: Embedded,
+              sides: _Sides) -> torch.Tensor:
+        if task == 'action_generation':
+            return (embedded.plan.chunk_BTJ - embedded.target_BTJ).abs().mean()
+        if task == 'action_reconstruction':
+            again_BTI = policy.motion_decoder(embedded.z_motion_BD)
+            return (again_BTI - embedded.motion_BTI).abs().mean()
+        if task == 'trimodal':
+            return self._trimodal(sides, policy.scales[task]())
+        x, y = sides.pair(task, policy)
+        if self.pair_loss == 'siglip':
+            return sigmoid_loss(x, y, policy.scales[task](), policy.scales[task].bias)
+        return info_nce(x, y, policy.scales[task]())
+
+    def _trimodal(self, sides: _Sides, scale: torch.Tensor) -> torch.Tensor:
+        names = ('text', 'image', 'motion')  # the sentence is the anchor, as in both papers
+        turns = [(names[k], names[k - 2], names[k - 1]) for k in range(3)]
+        if self.trimodal_loss == 'symile':
+            shuffled_M = sides.shuffled()
+            return sum(symile(sides.itself(a), sides.itself(b, c), scale, shuffled_M)
+                       for a, b, c in turns) / 3
+        measure = triangle_area if self.trimodal_loss == 'triangle' else gram_volume
+        turns = turns if self.trimodal_loss == 'gram_rotating' else turns[:1]
+        return sum(volume_loss(measure, *(
+            (sides.told(a), sides.told(b, c)) if a == 'text' else
+            (sides.itself(a), sides.itself(b, c))), scale) for a, b, c in turns) / len(turns)
+
+
+class _Sides:
+    """A batch's vectors as sides of contrasts: gathered once from all processes."""
+
+    def __init__(self, embedded: Embedded, group_B: torch.Tensor, memory: MotionMemory):
+        plan = embedded.plan
+        self.here = {'image': plan.z_image_BD, 'text': plan.z_text_BD,
+                     'motion': embedded.z_motion_BD, 'fused': plan.z_fused_BD,
+                     'paraphrase': embedded.z_paraphrase_BD}
+        for name, z_BD in self.here.items():
+            if not z_BD.isfinite().all():
+                raise ValueError(f'z_{name}: not finite')
+        self.everywhere = {name: gather(z_BD) for name, z_BD in self.here.items()}
+        self.group_M = gather(group_B)
+        self.motion_MN = gather(embedded.motion_BTI.flatten(1))
+        self.index_M = torch.arange(len(self.group_M), device=group_B.device)
+        self.remembered = memory.recall()
+        self.own = slice(rank() * len(group_B), (rank() + 1) * len(group_B))
+
+    def remember(self, memory: MotionMemory) -> None:
+        memory.remember(self.everywhere['motion'], self.group_M, self.motion_MN)
+
+    def told(self, *names: str) -> Side:
+        """Return a side on which samples told to do the same are positives."""
+        return self._side(names, Samples(self.group_M), Samples(self.remembered[1]))
+
+    def itself(self, *names: str) -> Side:
+        """Return a side on which a sample is its only positive, near-duplicates left out."""
+        z_MD, _, motion_MN = self.remembered
+        nobody_M = torch.full((len(z_MD),), NOBODY, device=z_MD.device)
+        return self._side(names, Samples(self.index_M, self.motion_MN, DUPLICATE_TOLERANCE),
+                          Samples(nobody_M, motion_MN, DUPLICATE_TOLERANCE))
+
+    def _side(self, names, samples: Samples, remembered: Samples) -> Side:
+        here = View(tuple(self.here[name] for name in names), samples[self.own])
+        everywhere = View(tuple(self.everywhere[name] for name in names), samples)
+        if names == ('motion',):
+            everywhere = everywhere.with_more((self.remembered[0],), remembered)
+        return Side(here, everywhere)
+
+    def pair(self, task: str, policy: Policy) -> tuple[Side, Side]:
+        """Return the two sides of a pairwise contrastive task."""
+        if task == 'vision_language':
+            return self.told('image'), self.told('text')
+        if task == 'language_action':
+            return self.told('text'), self.told('motion')
+        if task == 'vision_action':
+            return self.itself('image'), self.itself('motion')
+        if task == 'language_language':
+            return self.told('text'), self.told('paraphrase')
+        if task == 'fused_action':
+            return self.itself('fused'), self.itself('motion')
+        if task == 'fused_language':
+            self._fuse('vision_action', policy, 'image', 'motion')
+            return self.told('vision_action'), self.told('text')
+        self._fuse('language_action', policy, 'text', 'motion')
+        return self.itself('language_action'), self.itself('image')
+
+    def _fuse(self, pair: str, policy: Policy, first: str, second: str) -> None:
+        self.here[pair] = policy.fuse(pair, self.here[first], self.here[second])
+        self.everywhere[pair] = gather(self.here[pair])
+
+    def shuffled(self) -> torch.Tensor:
+        """Return a permutation of all samples, the same in every process."""
+        return same_for_all(torch.randperm(len(self.group_M), device=self.group_M.device))
 
 
 @torch.no_grad()
 def action_error_rad(policy: Policy, batch: Batch) -> float:
     """Return the mean absolute error of predicted chunks, in rad."""
-    device = policy.device
-    token_BLW, mask_BL = policy.sentences.batch(batch.sentences)
-    command_BJ = batch.command_BJ.to(device)
-    images = {name: image.to(device) for name, image in batch.images.items()}
-    plan = policy(images, token_BLW, mask_BL, batch.position_BJ.to(device), command_BJ)
-    chunk_BTJ = policy.normalizer.chunk_to_rad(plan.chunk_BTJ, command_BJ)
-    return float((chunk_BTJ - batch.chunk_BTJ.to(device)).abs().mean())
+    chunk_BTJ = policy.normalizer.chunk_to_rad(
+        embed(policy, batch).plan.chunk_BTJ, batch.command_BJ.to(policy.device))
+    return float((chunk_BTJ - batch.chunk_BTJ.to(policy.device)).abs().mean())

@@ -23,22 +23,27 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 import torch
-
-from ..plan.policy import Policy
+from torch import nn
 
 TENSORS, SETTINGS = 'state.safetensors', 'state.json'
+Modules = Mapping[str, nn.Module]
 
 
 class ResumeError(ValueError):
     """The state on disk belongs to another run."""
 
 
-def save_state(folder: Path, step: int, settings: Mapping, policy: Policy,
-               optimizer: torch.optim.Optimizer) -> None:
-    """Write weights and optimizer moments; the previous state stays until this one is whole."""
+def save_state(folder: Path, step: int, settings: Mapping, modules: Modules,
+               optimizer: torch.optim.Optimizer, memory: Mapping[str, torch.Tensor]) -> None:
+    """
+    Write modules, optimizer moments and ``memory``.
+
+    The previous state stays until this one is whole.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {f'policy.{name}': value.contiguous()
-               for name, value in policy.state_dict().items()}
+    tensors = {f'{part}.{name}': value.contiguous() for part, module in modules.items()
+               for name, value in module.state_dict().items()}
+    tensors.update({f'memory.{name}': value.contiguous() for name, value in memory.items()})
     for index, moments in optimizer.state_dict()['state'].items():
         for name, value in moments.items():
             tensors[f'optimizer.{index}.{name}'] = value.contiguous()
@@ -48,23 +53,29 @@ def save_state(folder: Path, step: int, settings: Mapping, policy: Policy,
     (folder / SETTINGS).write_text(json.dumps({'step': step, **settings}, indent=1) + '\n')
 
 
-def load_state(folder: Path, settings: Mapping, policy: Policy,
-               optimizer: torch.optim.Optimizer) -> int:
-    """Restore what ``save_state`` wrote and return its step. Raises ResumeError."""
+def load_state(folder: Path, settings: Mapping, modules: Modules,
+               optimizer: torch.optim.Optimizer) -> tuple[int, dict[str, torch.Tensor]]:
+    """
+    Restore what ``save_state`` wrote; return the step and the ``memory``.
+
+    Raises ResumeError where the run in ``folder`` has other settings.
+    """
     saved = json.loads((folder / SETTINGS).read_text())
     step = saved.pop('step')
     if saved != json.loads(json.dumps(settings)):
         changed = sorted(key for key in settings if saved.get(key) != settings[key])
         raise ResumeError(f'{folder} holds a run with other settings ({", ".join(changed)}); '
                           'name another --out, or delete that folder to start afresh')
-    tensors = load_file(folder / TENSORS)
-    policy.load_state_dict({name.removeprefix('policy.'): value
-                            for name, value in tensors.items() if name.startswith('policy.')})
+    parts = {}
+    for name, value in load_file(folder / TENSORS).items():
+        part, _, rest = name.partition('.')
+        parts.setdefault(part, {})[rest] = value
+    for part, module in modules.items():
+        module.load_state_dict(parts.get(part, {}))
     moments = {}
-    for name, value in tensors.items():
-        if name.startswith('optimizer.'):
-            _, index, moment = name.split('.')
-            moments.setdefault(int(index), {})[moment] = value
+    for name, value in parts.get('optimizer', {}).items():
+        index, moment = name.split('.')
+        moments.setdefault(int(index), {})[moment] = value
     groups = optimizer.state_dict()['param_groups']
     optimizer.load_state_dict({'state': moments, 'param_groups': groups})
-    return step
+    return step, parts.get('memory', {})

@@ -42,7 +42,8 @@ def unit(rows, dim=5, seed=0):
 
 
 def told(*vectors):
-    return Side.of(Samples(GROUPS[:len(vectors[0])]), *vectors)
+    count = len(vectors[0])
+    return Side.of(Samples(GROUPS.repeat(1 + count // 6)[:count]), *vectors)
 
 
 def motions():
@@ -180,6 +181,23 @@ def test_blocks_change_neither_loss_nor_gradient(name, monkeypatch):
     monkeypatch.setattr(alignment, 'BLOCK_ROWS', 4)
     for value, other in zip(whole, run()):
         torch.testing.assert_close(value, other)
+
+
+@pytest.mark.parametrize('name', ['info_nce', 'siglip', 'gram', 'triangle'])
+def test_memory_is_linear_in_the_batch(name, monkeypatch):
+    """Catches a similarity matrix that is kept whole for the backward pass."""
+    monkeypatch.setattr(alignment, 'BLOCK_ROWS', 4)
+    kept = []
+
+    def keep(tensor):
+        kept[-1] += tensor.numel()
+        return tensor
+    for count in (18, 36):
+        kept.append(0)
+        vectors = [unit(count, dim=4, seed=seed).requires_grad_() for seed in range(3)]
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            losses()[name](*vectors)
+    assert kept[1] <= 2 * kept[0] + 20
 
 
 @pytest.mark.parametrize('name', ['info_nce', 'siglip', 'gram', 'triangle', 'symile'])

@@ -102,6 +102,7 @@ def test_rollout_of_no_checkpoint_is_one_line(tmp_path):
 
 @pytest.mark.parametrize('module, command', [
     ('sim', ['demonstrate']), ('sim', ['correct']), ('train', []), ('evaluate', ['rollout']),
+    ('evaluate', ['alignment']),
     ('nodes.demo', [])])
 def test_help_teaches(module, command):
     """Catches an option without a description."""

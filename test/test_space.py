@@ -156,6 +156,8 @@ def test_a_query_without_a_match_is_refused():
         within_groups_rank(query_QD, gallery_GD, [0, 1, 2], [0, 1, 2, 3], [5, 5, 6], [5, 6, 6, 6])
     with pytest.raises(ValueError, match='query_label_Q: query 1'):
         chance_recall(['1', 'x'], ['1', 'y'], 1)
+    with pytest.raises(ValueError, match='query_label_Q: query 1'):
+        chance_recall([0, 1], [0, 1], 1, np.array([[0, 0], [0, 1]], bool))
 
 
 def test_labels_of_another_kind_do_not_match():
@@ -180,6 +182,19 @@ def test_chance_is_the_mean_over_all_orders(k):
     label_Q, label_G = ['b', 'a', 'b', 'c'], ['a', 'b', 'b', 'c', 'b', 'd']
     hits = [label in order[:k] for order in permutations(label_G) for label in label_Q]
     assert chance_recall(label_Q, label_G, k) == pytest.approx(sum(hits) / len(hits), abs=1e-12)
+
+
+@pytest.mark.parametrize('k', [1, 2, 4, 9])
+def test_chance_leaves_out_what_is_excluded(k):
+    """Catches a mask inverted, transposed, kept off the matches, or k beyond what is left."""
+    label_Q, label_G = ['b', 'a', 'c'], ['a', 'b', 'b', 'c', 'b']
+    excluded_QG = np.array([[0, 1, 0, 1, 0], [0, 1, 1, 1, 0], [1, 1, 1, 0, 1]], bool)
+    expected = []
+    for label, excluded_G in zip(label_Q, excluded_QG):
+        left = [each for each, out in zip(label_G, excluded_G) if not out]
+        hits = [label in order[:k] for order in permutations(left)]
+        expected.append(sum(hits) / len(hits))
+    assert chance_recall(label_Q, label_G, k, excluded_QG) == pytest.approx(np.mean(expected))
 
 
 @pytest.mark.parametrize('k', [1, 10, 900])
@@ -271,6 +286,16 @@ def test_map_is_the_power_iteration(samples):
     np.testing.assert_allclose(principal_map(z_BD), slow_B2, atol=1e-9)
 
 
+def test_map_along_the_components_of_others():
+    """Catches the samples' own components or mean where those of others were asked for."""
+    fitted_GD, z_BD = normal(30, 3) * [1.0, 5.0, 2.0] + 4.0, normal(7, 3, seed=1)
+    both_B2 = principal_map(fitted_GD)
+    np.testing.assert_allclose(principal_map(fitted_GD[5:9], fitted_GD), both_B2[5:9])
+    loading_D2 = np.linalg.lstsq(fitted_GD - fitted_GD.mean(axis=0), both_B2, rcond=None)[0]
+    slow_B2 = (z_BD - mean_of(fitted_GD)) @ loading_D2
+    np.testing.assert_allclose(principal_map(z_BD, fitted_GD), slow_B2, atol=1e-9)
+
+
 def test_map_has_no_free_sign():
     """Catches a map mirrored by the solver: loadings (1, -1) are equally large, first wins."""
     for sign in (1, -1):
@@ -347,6 +372,7 @@ CHUNK = np.zeros((2, 4, 3))
     ('k', lambda: chance_recall([0], [0], 1.5)),
     ('query_label_Q', lambda: chance_recall([], [0], 1)),
     ('gallery_label_G', lambda: chance_recall([0], [], 1)),
+    ('excluded_QG', lambda: chance_recall([0], [0, 1], 1, np.zeros((2, 1), bool))),
     ('y_BD', lambda: alignment(Z, Z[:2])),
     ('x_BD', lambda: alignment(NAN, Z)),
     ('x_BD', lambda: uniformity(Z[:1])),
@@ -357,6 +383,8 @@ CHUNK = np.zeros((2, 4, 3))
     ('y_BE', lambda: linear_cka(Z, np.full((3, 2), 0.1))),
     ('z_BD', lambda: principal_map(Z[:1])),
     ('z_BD', lambda: principal_map(Z[:, :1])),
+    ('fitted_GD', lambda: principal_map(Z, Z[:1])),
+    ('fitted_GD', lambda: principal_map(Z, Z[:, :2])),
     ('target_BTJ', lambda: chunk_errors(CHUNK, CHUNK[:, :3], NAMES)),
     ('predicted_BTJ', lambda: chunk_errors(CHUNK[0], CHUNK[0], NAMES)),
     ('predicted_BTJ', lambda: chunk_errors(CHUNK[:0], CHUNK[:0], NAMES)),

@@ -12,6 +12,9 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
+import subprocess
+import sys
+
 from conftest import small_settings
 import numpy as np
 import pytest
@@ -113,3 +116,24 @@ def test_two_processes_train_one_checkpoint(episodes, tmp_path):
     assert train(settings, tmp_path / 'pair', processes=2, workers=1) == content_hash(tmp_path / 'pair')
     rows = (tmp_path / 'pair.training' / 'log.csv').read_text().splitlines()
     assert len(rows) == 2
+
+
+def test_accelerate_launch_is_the_same_training(episodes, tmp_path):
+    """Catches a command that trains otherwise, twice or not at all under a launcher."""
+    alone = ['unshare', '--net', '--map-root-user', 'sh', '-c', 'ip link set lo up && exec "$@"',
+             'sh']  # its rendezvous listens everywhere: in here there is only loopback
+    if subprocess.run([*alone, 'true'], capture_output=True, check=False).returncode:
+        pytest.skip('no network namespace to be had')
+    common = ['-m', 'trimodal_ros.train', '--episodes', episodes, '--steps', '2',
+              '--batch-size', '4', '--vision-width', '32', '--out']
+    launcher = [*alone, sys.executable, '-m', 'accelerate.commands.accelerate_cli', 'launch',
+                '--cpu', '--num_processes', '2', '--num_machines', '1', '--mixed_precision', 'no',
+                '--dynamo_backend', 'no', '--num_cpu_threads_per_process', '1']
+    for command, out in (([sys.executable], 'one'), (launcher, 'two')):
+        ended = subprocess.run([*map(str, [*command, *common, tmp_path / out])], text=True,
+                               capture_output=True, check=False, timeout=240)
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stdout.count('content hash') == 1
+    one, two = (load_file(tmp_path / out / 'model.safetensors') for out in ('one', 'two'))
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], msg=name)

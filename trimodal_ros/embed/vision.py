@@ -61,9 +61,14 @@ class VisionEncoder(nn.Module):
 
     def project(self, maps: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return the image's unit vectors [B, D]."""
-        pooled = [pool(maps[name].flatten(2).transpose(1, 2))
-                  for name, pool in self.pools.items()]
-        return self.head(torch.cat(pooled, dim=-1))
+        return self.head(pool_cameras(self.pools, maps))
+
+
+def pool_cameras(pools: Mapping[str, AttentionPool],
+                 maps: Mapping[str, torch.Tensor]) -> torch.Tensor:
+    """Return the feature maps of all cameras, each pooled by its own, as one vector."""
+    return torch.cat([pool(maps[name].flatten(2).transpose(1, 2))
+                      for name, pool in pools.items()], dim=-1)
 
 
 def scale_pixels(image_BCHW: torch.Tensor) -> torch.Tensor:

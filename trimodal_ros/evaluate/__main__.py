@@ -22,7 +22,10 @@ from typing import Annotated
 
 import tyro
 
-from ..plan.checkpoint import CheckpointError, content_hash, read_config
+from .gallery import GalleryError
+from .search import search
+from ..embed.language import EncoderNotFound
+from ..plan.checkpoint import CheckpointError, content_hash, load_checkpoint, read_config
 from ..sim.sentences import read_templates
 
 DEFAULT_TEMPLATE = 'put the {object} on the {place}'
@@ -80,12 +83,47 @@ def describe(figures: dict) -> str:
     return '\n'.join(lines)
 
 
+def alignment(checkpoint: Path, episodes: list[Path],
+              json_file: Annotated[Path | None, tyro.conf.arg(name='json')] = None,
+              html: Path | None = None, size: int = 1000, label_topic: str = 'demonstration',
+              workers: int = 2, seed: int = 0) -> None:
+    """
+    Measure the shared space on recorded episodes: retrieval, geometry and predicted chunks.
+
+    :param checkpoint: Checkpoint folder.
+    :param episodes: Directories with episodes in them, at any depth: none it was trained on.
+    :param json_file: File that gets the figures.
+    :param html: File that gets a page with pictures, to open in a browser.
+    :param size: Moments to embed, as many from each episode as from another.
+    :param label_topic: Topic with the commanded trajectory of each moment.
+    :param workers: Processes that read episodes.
+    :param seed: Of which moments are drawn and how they are worded.
+    """
+    from .alignment import measure
+    from .gallery import embed_episodes
+    from .page import write_whole
+    from .report import table, write_alignment_page
+    policy = load_checkpoint(checkpoint)
+    gallery = embed_episodes(policy, episodes, size, label_topic, workers, seed)
+    weights = read_config(checkpoint)['training'].get('weights', {})
+    figures = {'checkpoint': policy.content_hash,
+               'tasks_off': [task for task, weight in weights.items() if not weight],
+               'folders': [root.name for root in episodes], 'label_topic': label_topic,
+               'seed': seed, **measure(policy, gallery)}
+    print(table(figures))
+    if json_file is not None:
+        write_whole(json_file, json.dumps(figures, indent=1) + '\n')
+    if html is not None:
+        write_alignment_page(html, figures, gallery)
+        print(f'page: {html.resolve()}')
+
+
 def main(args: list[str] | None = None) -> None:
     try:
         tyro.extras.subcommand_cli_from_dict(
-            {'rollout': rollout}, args=args, prog='trimodal_ros.evaluate',
-            description='What a checkpoint is worth.')
-    except CheckpointError as error:
+            {'rollout': rollout, 'alignment': alignment, 'search': search}, args=args,
+            prog='trimodal_ros.evaluate', description='What a checkpoint is worth.')
+    except (CheckpointError, EncoderNotFound, GalleryError) as error:
         raise SystemExit(f'error: {error}') from error
 
 

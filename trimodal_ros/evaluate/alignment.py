@@ -23,7 +23,7 @@ from __future__ import annotations
 import numpy as np
 
 from .action import chunk_errors, gripper_accuracy, within_tolerance
-from .gallery import Gallery
+from .gallery import Gallery, MODALITIES
 from .space import (
     alignment,
     chance_recall,
@@ -40,8 +40,8 @@ from ..train.objective import DUPLICATE_TOLERANCE
 
 AT = (1, 5, 10)
 TOLERANCE_RAD = 0.05
-MODALITIES = ('vision', 'language', 'action')
-PAIRS = (('vision', 'language'), ('language', 'action'), ('vision', 'action'))
+PAIRS = (('vision', 'language'), ('language', 'action'), ('vision', 'action'),
+         ('vision_language', 'action'))
 # Query, gallery, and what a match is: a moment told the same, or the moment itself.
 DIRECTIONS = {
     'V->L': ('vision', 'language', 'instruction'), 'L->V': ('language', 'vision', 'instruction'),
@@ -87,32 +87,30 @@ def retrieval(gallery: Gallery, direction: str, near_NN: np.ndarray) -> dict:
     are no mistakes.
     """
     query, found, match = DIRECTIONS[direction]
-    label_N = gallery.group_N if match == 'instruction' else np.arange(len(gallery.group_N))
-    rank_N = rank_of_match(gallery.z[query], gallery.z[found], label_N, label_N,
-                           near_NN if match == 'moment' else None)
-    third_N = np.minimum((3 * gallery.progress_N).astype(int), 2)
-    return {'match': match, **_recalls(rank_N, label_N),
+    label_N, excluded_NN = ((gallery.group_N, None) if match == 'instruction'
+                            else (np.arange(len(gallery.group_N)), near_NN))
+    rank_N = rank_of_match(gallery.z[query], gallery.z[found], label_N, label_N, excluded_NN)
+    third_N = (3 * gallery.progress_N).astype(int)
+    return {'match': match, **_recalls(rank_N, label_N, excluded_NN),
             'recall_at_1_by_progress': {
                 name: recall(rank_N[third_N == third], 1) if (third_N == third).any() else None
                 for third, name in enumerate(THIRDS)}}
 
 
-def _recalls(rank_N: np.ndarray, label_N: np.ndarray) -> dict:
+def _recalls(rank_N: np.ndarray, label_N: np.ndarray, excluded_NN: np.ndarray | None) -> dict:
     return {**{f'recall_at_{k}': recall(rank_N, k) for k in AT},
-            **{f'chance_at_{k}': chance_recall(label_N, label_N, k) for k in AT},
+            **{f'chance_at_{k}': chance_recall(label_N, label_N, k, excluded_NN) for k in AT},
             'median_rank': median_rank(rank_N)}
 
 
 def within_task(gallery: Gallery, direction: str, near_NN: np.ndarray) -> dict:
-    """Return recall and median rank of the moment itself among those told the same."""
+    """Return recall, chance and median rank of the moment itself among those told the same."""
     query, found = WITHIN_TASK[direction]
-    itself_N = np.arange(len(gallery.group_N))
+    group_N, itself_N = gallery.group_N, np.arange(len(gallery.group_N))
     rank_N = within_groups_rank(gallery.z[query], gallery.z[found], itself_N, itself_N,
-                                gallery.group_N, gallery.group_N, near_NN)
-    size_N = np.bincount(gallery.group_N)[gallery.group_N]
-    return {**{f'recall_at_{k}': recall(rank_N, k) for k in AT},
-            **{f'chance_at_{k}': float(np.minimum(k / size_N, 1).mean()) for k in AT},
-            'median_rank': median_rank(rank_N)}
+                                group_N, group_N, near_NN)
+    return {'match': 'moment',
+            **_recalls(rank_N, itself_N, near_NN | (group_N[:, None] != group_N))}
 
 
 def geometry(gallery: Gallery) -> dict:

@@ -15,11 +15,12 @@
 """
 Moments of recorded episodes as a policy embeds them: what the space is judged on.
 
-Shapes: N moments, D shared dimension, T steps, J joints.
+Shapes: N moments, D shared dimension, E episodes, T steps, J joints.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,12 @@ from ..train.cache import Frames, open_frames
 from ..train.objective import embed
 
 BATCH = 64
+LEAST_MOMENTS = 10  # recall at 10 of fewer says nothing
+MODALITIES = ('vision', 'language', 'action')
+
+
+class GalleryError(ValueError):
+    """Episodes, or a space, that there is nothing to report about."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,35 +48,76 @@ class Gallery:
     Embedded moments, what they were told and when in their episode they were.
 
     ``z`` has unit vectors [N, D] of 'vision', 'language', 'action' and of each two of them
-    fused: 'vision_language', 'vision_action', 'language_action'.
+    fused: 'vision_language', 'vision_action', 'language_action'. Raises GalleryError where all
+    are told the same, or vectors are all equal or not finite.
     """
 
     z: dict[str, np.ndarray]
     group_N: np.ndarray        # equal for all that are told to do the same
-    progress_N: np.ndarray     # 0 at the start of the episode, towards 1 at its end
+    progress_N: np.ndarray     # 0 at the start of the episode, below 1 at its end
     episodes: int
     told: list[str]            # of each group: its instruction
     motion_NX: np.ndarray      # chunks as the action encoder takes them, flat
     predicted_NTJ: np.ndarray  # rad
     target_NTJ: np.ndarray     # rad
 
+    def __post_init__(self):
+        if (self.group_N == self.group_N[0]).all():
+            raise GalleryError(f'every moment is told {self.told[self.group_N[0]]!r}: expected '
+                               'episodes of at least two instructions')
+        for name, z_ND in self.z.items():
+            if not np.isfinite(z_ND).all():
+                raise GalleryError(f'{name}: vectors with NaN or infinite values')
+            if (z_ND == z_ND[0]).all():
+                raise GalleryError(f'{name}: all vectors are equal, the space has collapsed')
+
+    @classmethod
+    def make_example(cls, told: tuple[str, ...] = ('push', 'lift'), moments: int = 24,
+                     joints: int = 3, seed: int = 0) -> Gallery:
+        rng = np.random.default_rng(seed)
+        group_N = np.arange(moments) % len(told)
+        z_ND = {name: rng.normal(size=(moments, 4)) + np.eye(4)[group_N % 4]
+                for name in (*MODALITIES, 'vision_language', 'vision_action', 'language_action')}
+        predicted_NTJ = rng.normal(size=(moments, 5, joints))
+        return cls({name: z / np.linalg.norm(z, axis=1)[:, None] for name, z in z_ND.items()},
+                   group_N, np.arange(moments) / moments, moments, list(told),
+                   predicted_NTJ.reshape(moments, -1), predicted_NTJ, predicted_NTJ + 0.1)
+
 
 def embed_episodes(policy: Policy, roots: list[Path], size: int, label_topic: str, workers: int,
                    seed: int = 0) -> Gallery:
-    """Return ``size`` moments of the episodes under ``roots``, or all if there are fewer."""
-    frames = open_frames(roots, policy.robot, label_topic, workers)
+    """
+    Return ``size`` moments of the episodes under ``roots``, or all if there are fewer.
+
+    Raises GalleryError where episodes can't be read, are of other joints or a few moments only.
+    """
+    frames = _open(policy, roots, label_topic, workers)
+    if min(size, len(frames.episode_N)) < LEAST_MOMENTS:
+        raise GalleryError(f'{min(size, len(frames.episode_N))} moments, expected at least '
+                           f'{LEAST_MOMENTS}: name more episodes or a larger size')
     index_N = choose_moments(frames.episode_N, size, seed)
-    parts = [_embed(policy, collect(frames, chunk_N, _words(frames, seed, chunk_N)))
-             for chunk_N in progress_bar(np.split(index_N, range(BATCH, len(index_N), BATCH)),
-                                         desc='moments', unit='batch')]
-    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    group = frames.group
+    bar = progress_bar(np.split(index_N, range(BATCH, len(index_N), BATCH)), desc='moments',
+                       unit='batch')
+    z_parts, chunk_parts = zip(*(
+        _embed(policy, collect(frames, chunk_N, _words(seed, chunk_N))) for chunk_N in bar))
     episode_N = frames.episode_N[index_N]
-    first, length = np.unique(frames.episode_N, return_index=True, return_counts=True)[1:]
+    first_E, length_E = np.unique(frames.episode_N, return_index=True, return_counts=True)[1:]
     return Gallery(
-        z={name: joined.pop(name) for name in list(joined) if '_N' not in name},
-        group_N=group[episode_N], progress_N=(index_N - first[episode_N]) / length[episode_N],
-        episodes=len(np.unique(episode_N)), told=_told(frames, group), **joined)
+        z=_joined(z_parts), group_N=frames.group[episode_N],
+        progress_N=(index_N - first_E[episode_N]) / length_E[episode_N],
+        episodes=len(np.unique(episode_N)), told=_told(frames), **_joined(chunk_parts))
+
+
+def _open(policy: Policy, roots: list[Path], label_topic: str, workers: int) -> Frames:
+    try:
+        frames = open_frames(roots, policy.robot, label_topic, workers)
+    except ValueError as error:  # all that episodes and the robot refuse
+        raise GalleryError(str(error)) from error
+    steps = frames.chunk_NTJ.shape[1]
+    if steps != policy.robot.horizon:
+        raise GalleryError(f'chunks of {steps} steps on {label_topic!r}, expected '
+                           f'{policy.robot.horizon} as the checkpoint plans')
+    return frames
 
 
 def choose_moments(episode_M: np.ndarray, size: int, seed: int) -> np.ndarray:
@@ -77,7 +125,7 @@ def choose_moments(episode_M: np.ndarray, size: int, seed: int) -> np.ndarray:
     Draw moments, as many from each episode as from another (or one more), in order.
 
     >>> choose_moments(np.array([0, 0, 0, 0, 1, 1, 1]), 4, seed=0).tolist()
-    [2, 3, 4, 5]
+    [2, 3, 4, 6]
     """
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(episode_M))
@@ -88,28 +136,33 @@ def choose_moments(episode_M: np.ndarray, size: int, seed: int) -> np.ndarray:
     return np.sort(order[np.argsort(turn[order], kind='stable')][:size])
 
 
-def _words(frames: Frames, seed: int, index_N: np.ndarray) -> np.ndarray:
-    """Return numbers in [0, 1) that choose each moment's wording, by moment and seed."""
+def _words(seed: int, index_N: np.ndarray) -> np.ndarray:
+    """Return numbers [2, N] in [0, 1) that choose each moment's wording, by moment and seed."""
     return np.stack([np.random.default_rng([seed, index]).random(2) for index in index_N], 1)
 
 
-def _told(frames: Frames, group: np.ndarray) -> list[str]:
-    first = np.unique(group, return_index=True)[1]
+def _told(frames: Frames) -> list[str]:
+    first = np.unique(frames.group, return_index=True)[1]
     infos = [frames.infos[episode] for episode in first]
     return [', '.join(info.task.values()) if info.task else info.instruction for info in infos]
 
 
+def _joined(parts: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
 @torch.inference_mode()
-def _embed(policy: Policy, batch: Batch) -> dict[str, np.ndarray]:
+def _embed(policy: Policy, batch: Batch) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return a batch's vectors by name, and its motions, predicted and commanded chunks."""
     embedded = embed(policy, batch)
     plan, z_motion_BD = embedded.plan, embedded.z_motion_BD
+    z = {'vision': plan.z_image_BD, 'language': plan.z_text_BD, 'action': z_motion_BD,
+         'vision_language': plan.z_fused_BD,
+         'vision_action': policy.fuse('vision_action', plan.z_image_BD, z_motion_BD),
+         'language_action': policy.fuse('language_action', plan.z_text_BD, z_motion_BD)}
     predicted_BTJ = policy.normalizer.chunk_to_rad(
         plan.chunk_BTJ, batch.command_BJ.to(policy.device))
-    made = {
-        'vision': plan.z_image_BD, 'language': plan.z_text_BD, 'action': z_motion_BD,
-        'vision_language': plan.z_fused_BD,
-        'vision_action': policy.fuse('vision_action', plan.z_image_BD, z_motion_BD),
-        'language_action': policy.fuse('language_action', plan.z_text_BD, z_motion_BD),
-        'motion_NX': embedded.motion_BTI.flatten(1), 'predicted_NTJ': predicted_BTJ,
-        'target_NTJ': batch.chunk_BTJ}
-    return {name: value.cpu().numpy() for name, value in made.items()}
+    chunks = {'motion_NX': embedded.motion_BTI.flatten(1), 'predicted_NTJ': predicted_BTJ,
+              'target_NTJ': batch.chunk_BTJ}
+    return tuple({name: value.cpu().numpy() for name, value in made.items()}
+                 for made in (z, chunks))

@@ -26,5 +26,12 @@ _ENVIRONMENT = Environment(loader=FileSystemLoader(Path(__file__).parent), autoe
 
 def write_page(template: str, path: Path, **values) -> None:
     """Fill ``<template>.html.jinja`` and write it."""
-    page = _ENVIRONMENT.get_template(f'{template}.html.jinja').render(**values)
-    path.write_text(page, encoding='utf-8')
+    write_whole(path, _ENVIRONMENT.get_template(f'{template}.html.jinja').render(**values))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file, and its folder if need be; a reader never finds half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + '.partial')
+    partial.write_text(text, encoding='utf-8')
+    partial.replace(path)

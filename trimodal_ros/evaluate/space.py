@@ -119,12 +119,14 @@ def median_rank(rank_Q: np.ndarray) -> float:
     return float(np.median(_checked_rank(rank_Q)))
 
 
-def chance_recall(query_label_Q: np.ndarray, gallery_label_G: np.ndarray, k: int) -> float:
+def chance_recall(query_label_Q: np.ndarray, gallery_label_G: np.ndarray, k: int,
+                  excluded_QG: np.ndarray | None = None) -> float:
     """
-    Return the expected recall at k of a random order, mean_i 1 - C(G - m_i, k) / C(G, k).
+    Return the expected recall at k of a random order, mean_i 1 - C(g_i - m_i, k) / C(g_i, k).
 
-    m_i is the number of i's matches: the chance that none of k draws without replacement is
-    one (hypergeometric distribution), as prod_{n < k} (G - m_i - n) / (G - n). Raises
+    g_i is the size of i's gallery and m_i the number of its matches, both without what
+    ``excluded_QG`` (bool) leaves out: the chance that none of k draws without replacement is
+    one (hypergeometric distribution), as prod_{n < k} (g_i - m_i - n) / (g_i - n). Raises
     ValueError where a query has no match.
 
     >>> round(chance_recall(['a'], ['a', 'a', 'b', 'b'], 2), 4)
@@ -132,13 +134,15 @@ def chance_recall(query_label_Q: np.ndarray, gallery_label_G: np.ndarray, k: int
     """
     _require_count('k', k)
     label_Q, label_G = _codes({}, query_label_Q=query_label_Q, gallery_label_G=gallery_label_G)
-    total = len(label_G)
-    matches_Q = np.bincount(label_G, minlength=label_Q.max() + 1)[label_Q]
-    if not matches_Q.all():
-        raise ValueError(f'query_label_Q: query {matches_Q.argmin()} has no match in the gallery')
+    counted_QG = ~_mask(excluded_QG, len(label_Q), len(label_G))
+    total_Q = counted_QG.sum(axis=1)
+    wrong_Q = (counted_QG & (label_Q[:, None] != label_G)).sum(axis=1)
+    if (wrong_Q == total_Q).any():
+        raise ValueError(f'query_label_Q: query {(wrong_Q == total_Q).argmax()} has no match in '
+                         'its gallery')
     miss_Q = np.ones(len(label_Q))
-    for drawn in range(min(k, total)):
-        miss_Q *= (total - matches_Q - drawn) / (total - drawn)  # 0 once, 0 for good
+    for drawn in range(min(k, len(label_G))):  # 0 once, 0 for good
+        miss_Q *= np.maximum(wrong_Q - drawn, 0) / np.maximum(total_Q - drawn, 1)
     return float((1 - miss_Q).mean())
 
 
@@ -204,25 +208,28 @@ def linear_cka(x_BD: np.ndarray, y_BE: np.ndarray) -> float:
     return float(np.square(y_BE.T @ x_BD).sum() / own)
 
 
-def principal_map(z_BD: np.ndarray) -> np.ndarray:
+def principal_map(z_BD: np.ndarray, fitted_GD: np.ndarray | None = None) -> np.ndarray:
     """
-    Return the map [B, 2] of samples along their two principal components, Z V_2 of Z = U S V^T.
+    Return the map [B, 2] of samples along two principal components, Z V_2 where Z = U S V^T.
 
-    Z has its mean taken off (Jolliffe 2002, section 3.5). A component's sign is the one that
-    makes its largest loading positive, the first of equally large ones: maps of the same space
-    are not mirrored. Needs two samples and two dimensions.
+    Z has its mean taken off (Jolliffe 2002, section 3.5). The components are those of
+    ``fitted_GD``, and so is the mean, by default of ``z_BD`` itself. A component's sign is the
+    one that makes its largest loading positive, the first of equally large ones: maps of the
+    same space are not mirrored. Needs two samples and two dimensions.
 
     >>> principal_map(np.array([[-4.0, 0.0], [4.0, 0.0], [0.0, -1.0], [0.0, 1.0]])).tolist()
     [[-4.0, 0.0], [4.0, 0.0], [0.0, -1.0], [0.0, 1.0]]
     """
-    z_BD, = checked(z_BD=z_BD)
-    if min(z_BD.shape) < 2:
-        raise ValueError(f'z_BD: shape {z_BD.shape}, expected at least 2 samples and dimensions')
-    z_BD = z_BD - z_BD.mean(axis=0)
-    loading_2D = np.linalg.svd(z_BD, full_matrices=False)[2][:2]
+    name, fitted_GD = ('z_BD', z_BD) if fitted_GD is None else ('fitted_GD', fitted_GD)
+    z_BD, fitted_GD = checked(z_BD=z_BD, fitted_GD=fitted_GD)
+    if min(fitted_GD.shape) < 2:
+        raise ValueError(f'{name}: shape {fitted_GD.shape}, expected at least 2 samples and '
+                         'dimensions')
+    mean_D = fitted_GD.mean(axis=0)
+    loading_2D = np.linalg.svd(fitted_GD - mean_D, full_matrices=False)[2][:2]
     size_2D = np.abs(loading_2D)
     largest_2 = (size_2D > (1 - 1e-9) * size_2D.max(axis=1, keepdims=True)).argmax(axis=1)
-    return z_BD @ (loading_2D * np.sign(loading_2D[[0, 1], largest_2])[:, None]).T
+    return (z_BD - mean_D) @ (loading_2D * np.sign(loading_2D[[0, 1], largest_2])[:, None]).T
 
 
 def checked(**arrays: np.ndarray) -> tuple[np.ndarray, ...]:

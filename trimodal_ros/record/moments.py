@@ -12,18 +12,23 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""An episode as the live node would have seen it: observations with their labels."""
+"""An episode as the live node would have seen it: observations with their labels, or by time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from .episode import EpisodeError, read_messages
+from .motion import commanded_chunks, Sent
 from ..command.message import from_message
 from ..command.playback import CommandedMotion
 from ..observe.observer import NotReady, Observer
-from ..spec import Observation, RobotSpec, Trajectory
+from ..observe.stamp import stamp_ns
+from ..spec import NS_PER_S, Observation, RobotSpec, Trajectory
 
 
 def read_moments(path: Path, robot: RobotSpec,
@@ -31,27 +36,85 @@ def read_moments(path: Path, robot: RobotSpec,
     """
     Yield one observation for each message on ``label_topic``, with that message.
 
-    Feeds the recorded messages, in order of receipt, to the Observer and CommandedMotion the
-    node uses. Raises EpisodeError where a label has no observation.
+    Raises EpisodeError where a label has no observation.
     """
-    observer, commanded = Observer(robot), CommandedMotion()
-    camera_of = {camera.topic: camera.name for camera in robot.cameras}
+    replay = Replay(path, robot)
     for topic, time_ns, message in read_messages(path):
-        if topic in camera_of:
-            observer.add_image(camera_of[topic], message)
+        if topic == label_topic:
+            try:
+                yield replay.observe(time_ns), from_message(message, robot)
+            except NotReady as error:
+                raise EpisodeError(f'{path}, {time_ns} ns: {error}') from error
+        else:
+            replay.feed(topic, time_ns, message)
+
+
+class Replay:
+    """
+    Feeds recorded messages, in order of receipt, to the Observer and CommandedMotion of the node.
+
+    Remembers the motion, which is small; of the images only the newest.
+    """
+
+    def __init__(self, path: Path, robot: RobotSpec):
+        self.path, self.robot = path, robot
+        self.start_ns = 0     # receipt of the first message
+        self.observer, self._commanded = Observer(robot), CommandedMotion()
+        self._sent: list[Sent] = []
+        self._measured: dict[int, np.ndarray] = {}
+        self._camera_of = {camera.topic: camera.name for camera in robot.cameras}
+
+    def feed(self, topic: str, time_ns: int, message) -> None:
+        """Take one message; topics the node doesn't listen to are left out."""
+        self.start_ns = self.start_ns or time_ns
+        if topic in self._camera_of:
+            self.observer.add_image(self._camera_of[topic], message)
         elif topic == 'joint_states':
-            observer.add_joints(message)
+            self.observer.add_joints(message)
+            stamp = stamp_ns(message.header.stamp)
+            self._measured[stamp] = self.observer.newest_position_J(stamp)
         elif topic == 'instruction':
-            observer.set_instruction(message.data)
-        elif topic == label_topic:
-            yield _observe(path, observer, commanded, time_ns), from_message(message, robot)
+            self.observer.set_instruction(message.data)
         elif topic == 'joint_trajectory':
-            measured_J = observer.newest_position_J(time_ns)
-            commanded.send(from_message(message, robot), time_ns, measured_J)
+            self._send(time_ns, from_message(message, self.robot))
 
+    def _send(self, time_ns: int, trajectory: Trajectory) -> None:
+        if trajectory.stamp_ns == 0:  # to a controller: now
+            trajectory = replace(trajectory, stamp_ns=time_ns)
+        measured_J = self.observer.newest_position_J(time_ns)
+        if measured_J is None:        # as in Pilot.sent
+            measured_J = trajectory.position_TJ[0]
+        self._sent.append(Sent(time_ns, trajectory, measured_J))
+        self._commanded.send(trajectory, time_ns, measured_J)
 
-def _observe(path, observer, commanded, time_ns: int) -> Observation:
-    try:
-        return observer.observe(time_ns, commanded.position_at)
-    except NotReady as error:
-        raise EpisodeError(f'{path}, {time_ns} ns: {error}') from error
+    def observe(self, time_ns: int) -> Observation:
+        """Return what the node would observe now. Raises NotReady."""
+        return self.observer.observe(time_ns, self._commanded.position_at)
+
+    def observations(self, every_s: float) -> Iterator[Observation]:
+        """
+        Feed the whole episode; yield the first observation that can be made in each ``every_s``.
+
+        A moment begins when the slowest camera has sent its image. One at which an input is
+        missing or stale is passed over, as the node would; raises EpisodeError, with what was
+        missing last, when there is no other.
+        """
+        every_ns, first_ns, due_ns, reason = round(every_s * NS_PER_S), None, 0, 'no camera image'
+        for topic, time_ns, message in read_messages(self.path):
+            self.feed(topic, time_ns, message)
+            stamp = self.observer.image_stamp_ns
+            if topic not in self._camera_of or stamp is None or stamp < due_ns:
+                continue
+            try:
+                yield self.observe(time_ns)
+            except NotReady as error:
+                reason = str(error)
+                continue
+            first_ns = stamp if first_ns is None else first_ns
+            due_ns = stamp + every_ns - (stamp - first_ns) % every_ns
+        if first_ns is None:
+            raise EpisodeError(f'{self.path}: nothing can be observed: {reason}')
+
+    def chunks(self, stamp_N: np.ndarray) -> np.ndarray:
+        """Return the chunks [N, T, J] commanded from some stamps on, of what was fed so far."""
+        return commanded_chunks(self.robot, stamp_N, self._sent, self._measured)

@@ -53,7 +53,9 @@ class TrajectoryController:
 
     def reference(self, now_ns: int) -> JointReference:
         """Return what the servos are told now; not limited, and NaN if NaN was accepted."""
-        return self._rest if self._played is None else self._played.sample(now_ns)
+        if self._played is None:
+            return JointReference.at_rest(now_ns, self._rest.position_J)
+        return self._played.sample(now_ns)
 
     def accept(self, message, now_ns: int, measured: JointReference) -> None:
         """Replace what is played by ``message``. Raises Refused with the controller's reason."""

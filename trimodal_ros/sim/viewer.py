@@ -20,6 +20,9 @@ import os
 
 from .world import World
 
+LOOK_AT_M = (0.18, 0.0, 0.06)
+VIEW = (0.9, 140.0, -30.0)  # distance in m, azimuth and elevation in degrees
+
 
 class NoViewer:
     """Stands in where there is no display."""
@@ -36,5 +39,9 @@ def open_viewer(world: World, wanted: bool = True):
     if not wanted or not (os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')):
         return NoViewer()
     from mujoco import viewer
-    return viewer.launch_passive(world.model, world.data, show_left_ui=False,
-                                 show_right_ui=False)
+    window = viewer.launch_passive(world.model, world.data, show_left_ui=False,
+                                   show_right_ui=False)
+    with window.lock():
+        window.cam.lookat[:] = LOOK_AT_M
+        window.cam.distance, window.cam.azimuth, window.cam.elevation = VIEW
+    return window

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+import sys
 from typing import Literal
 
 import tyro
@@ -24,9 +25,10 @@ import tyro
 from .objective import PairLoss, TaskWeights, TrimodalLoss
 from .weighting import Method
 from ..paths import share_dir
+from ..plan.policy import PolicyConfig
 
 CONFIG = share_dir() / 'config'
-DEFAULT_WEIGHTS = TaskWeights()
+DEFAULT_WEIGHTS, DEFAULT_POLICY = TaskWeights(), PolicyConfig()
 
 
 def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so101.yaml',
@@ -36,7 +38,9 @@ def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so10
         weights: TaskWeights = DEFAULT_WEIGHTS, weighting: Method = 'fixed',
         pair_loss: PairLoss = 'info_nce', trimodal_loss: TrimodalLoss = 'gram', memory: int = 512,
         precision: Literal['float32', 'bfloat16'] = 'float32', episode_limit: int = 0,
-        vision_width: int = 128) -> None:
+        vision_width: int = 128, vision_encoder: str = '', vision_frozen: bool = False,
+        language_encoder: str = DEFAULT_POLICY.language_encoder,
+        language_frozen: bool = True) -> None:
     """
     Train a policy on recorded episodes and write its checkpoint folder.
 
@@ -68,22 +72,40 @@ def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so10
     :param memory: Past motions kept as further negatives.
     :param precision: Of the encoders and the decoder; losses are always float32.
     :param episode_limit: Train on so many episodes, evenly spread; 0 means all.
-    :param vision_width: Channels of the convolutional vision encoder.
+    :param vision_width: Channels of the feature maps: a multiple of 32.
+    :param vision_encoder: Pretrained transformers model: a local folder, a hub name, package:NAME
+        or a JSON file with a plain configuration (random weights). Without it a small
+        convolutional encoder is trained from scratch.
+    :param vision_frozen: Leave the pretrained vision encoder as it is.
+    :param language_encoder: Transformers text encoder: a local folder, a hub name or
+        package:NAME.
+    :param language_frozen: Leave the language encoder as it is; else it is trained too, and
+        becomes part of the checkpoint.
     """
-    from .loop import PolicyConfig, train, TrainingSettings
+    from .loop import train, TrainingSettings
+    from .parallel import rank
     settings = TrainingSettings(
         episodes=tuple(map(str, episodes)), robot=str(robot), steps=steps,
         batch_size=batch_size, learning_rate=learning_rate, seed=seed,
         start_steps=start_steps, initial='' if initial is None else str(initial),
         label_topic=label_topic, weights=weights, weighting=weighting, pair_loss=pair_loss,
         trimodal_loss=trimodal_loss, memory=memory, precision=precision,
-        episode_limit=episode_limit, policy=PolicyConfig(vision_width=vision_width))
+        episode_limit=episode_limit, policy=PolicyConfig(
+            language_encoder, vision_width=vision_width, vision_encoder=vision_encoder,
+            vision_frozen=vision_frozen, language_frozen=language_frozen))
     identity = train(settings, out, device, processes, save_every=save_every)
-    print(f'checkpoint {out}, content hash {identity}')
+    if rank() == 0:
+        print(f'checkpoint {out}, content hash {identity}')
 
 
 def main(args: list[str] | None = None) -> None:
-    tyro.cli(run, args=args, prog='trimodal_ros.train')
+    try:
+        tyro.cli(run, args=args, prog='trimodal_ros.train')
+    except (ValueError, ArithmeticError, OSError) as error:
+        raise SystemExit(f'error: {error}') from error
+    except RuntimeError as error:  # of one of several processes: its traceback is the message
+        print(error, file=sys.stderr)
+        raise SystemExit(f'error: {str(error).strip().splitlines()[-1]}') from None
 
 
 if __name__ == '__main__':

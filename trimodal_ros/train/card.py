@@ -37,8 +37,9 @@ pipeline_tag: robotics
 ---
 # Tri-modal policy for {robot.name}
 
-{parameters / 1e6:.2f} M trained parameters. Sentences are read by the frozen
-`{policy.config.language_encoder}`, which is not part of this folder.
+{parameters / 1e6:.2f} M trained parameters. Images are seen by
+{_encoder(policy.config.vision_encoder, policy.config.vision_frozen)}. Sentences are read by
+{_encoder(policy.config.language_encoder, policy.config.language_frozen)}.
 
 | | |
 |---|---|
@@ -58,3 +59,11 @@ episodes left out of training):
 
 Use: only on the robot, cameras and scene it was trained for. It is no safety function.
 """
+
+
+def _encoder(name: str, frozen: bool) -> str:
+    if not name:
+        return 'a small convolutional encoder trained from scratch'
+    if frozen:
+        return f'the frozen `{name}`, which is not part of this folder'
+    return f'`{name}`, trained further and part of this folder'

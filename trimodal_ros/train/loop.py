@@ -35,8 +35,8 @@ from .parallel import group_size, launched, leader_first, mean_over_group, rank,
 from .state import load_state, save_state, SETTINGS
 from .weighting import gradient_cosines, Method, Weighting
 from ..embed.alignment import SIGMOID_BIAS, SIGMOID_SCALE
-from ..embed.language import SentenceEncoder
 from ..plan.checkpoint import check_fits, content_hash, load_checkpoint, save_checkpoint
+from ..plan.encoders import open_encoders
 from ..plan.normalize import JointStatistics
 from ..plan.policy import Policy, PolicyConfig
 from ..progress import progress_bar
@@ -102,10 +102,11 @@ def _train(settings: TrainingSettings, robot: RobotSpec, out: Path, device: str,
                          rank(), group_size(), settings.episode_limit)
     run = Run(settings, robot, source, out, device)
     last_row = run.go(save_every)
-    if rank() == 0:
-        training = {**_provenance(settings), 'frames': len(source.train_frames()),
-                    'episode_count': len(source.train), 'result': last_row}
-        save_checkpoint(out, run.policy.eval(), training, model_card(run.policy, training))
+    training = {**_provenance(settings), 'frames': len(source.train_frames()),
+                'episode_count': len(source.train), 'result': last_row}
+    with leader_first():  # nobody leaves before there is a checkpoint
+        if rank() == 0:
+            save_checkpoint(out, run.policy.eval(), training, model_card(run.policy, training))
 
 
 def _provenance(settings: TrainingSettings) -> dict:
@@ -124,8 +125,7 @@ def _build_policy(settings: TrainingSettings, robot: RobotSpec, source: BatchSou
     chosen, frames = source.train_frames(), source.frames
     statistics = JointStatistics.fit(
         frames.command_NJ[chosen], frames.chunk_NTJ[chosen], robot.is_gripper_J)
-    sentences = SentenceEncoder(settings.policy.language_encoder)
-    policy = Policy(settings.policy, robot, statistics, sentences)
+    policy = Policy(settings.policy, robot, statistics, *open_encoders(settings.policy))
     if settings.pair_loss == 'siglip':
         for scale in policy.scales.values():
             scale.start_at(SIGMOID_SCALE, SIGMOID_BIAS)
@@ -223,7 +223,8 @@ class Run:
 
     def _shared(self) -> list[torch.nn.Parameter]:
         """Return the parameters of the encoders, which the tasks share."""
-        encoders = (self.policy.vision, self.policy.language, self.policy.motion)
+        encoders = (self.policy.vision, self.policy.sentences, self.policy.language,
+                    self.policy.motion)
         return [parameter for encoder in encoders for parameter in encoder.parameters()
                 if parameter.requires_grad]
 

@@ -42,13 +42,20 @@ def launched() -> bool:
 def run_together(processes: int, work: Callable, *arguments) -> None:
     """Call ``work(*arguments)`` in every process of a group."""
     if launched():
-        backend = 'nccl' if torch.cuda.is_available() else 'gloo'
-        _take_part(work, arguments, backend=backend, init_method='env://')
+        _take_part(work, arguments, backend=_backend(), init_method='env://')
     elif processes == 1:
         work(*arguments)
     else:
         with tempfile.TemporaryDirectory(prefix='trimodal_ros_') as folder:
             spawn(_join, (processes, Path(folder) / 'meet', work, arguments), nprocs=processes)
+
+
+def _backend() -> str:
+    """Choose a GPU for this process, where there are any."""
+    if not torch.cuda.is_available():
+        return 'gloo'
+    torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
+    return 'cpu:gloo,cuda:nccl'
 
 
 def _join(rank: int, processes: int, meet: Path, work: Callable, arguments) -> None:
@@ -68,7 +75,9 @@ def _take_part(work: Callable, arguments, **group) -> None:
 
 def rank() -> int:
     """Return this process's number in its group, 0 outside of one."""
-    return distributed.get_rank() if distributed.is_initialized() else 0
+    if distributed.is_initialized():
+        return distributed.get_rank()
+    return int(os.environ.get('RANK', '0'))
 
 
 def group_size() -> int:

@@ -52,8 +52,9 @@ SENTENCE = 'put the {object} on the {place}'
 
 DEFAULT = TaskWeights()
 # Sentences alone are still told apart: without that no policy here heeds which cube is named.
-WITHOUT = replace(DEFAULT, vision_language=0.0, language_action=0.0, vision_action=0.0,
-                  fused_action=0.0, fused_language=0.0, fused_vision=0.0, action_reconstruction=0.0)
+ALIGNMENT = ('vision_language', 'language_action', 'vision_action', 'fused_action',
+             'fused_language', 'fused_vision', 'action_reconstruction')
+WITHOUT = replace(DEFAULT, **dict.fromkeys(ALIGNMENT, 0.0))
 AT_ONCE = replace(WITHOUT, trimodal=0.1, action_reconstruction=1.0)
 
 

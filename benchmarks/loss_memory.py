@@ -38,7 +38,7 @@ DIM, MOTION_VALUES, INSTRUCTIONS = 128, 192, 50
 Loss = Literal['info_nce', 'siglip', 'gram', 'symile']
 
 
-def run(losses: list[Loss] = ['info_nce', 'siglip', 'gram', 'symile'],  # noqa: B006
+def run(losses: list[Loss] = ['info_nce', 'siglip', 'gram'],  # noqa: B006
         sizes: list[int] = [2048, 8192, 32768]) -> None:  # noqa: B006
     """
     Print a Markdown table.

@@ -1,0 +1,65 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Small versions of the benchmarks: they run, go on where they were, print their tables."""
+
+import pytest
+
+from benchmarks import alignment, gradients, loss_memory
+
+
+def test_alignment_benchmark_goes_on_and_prints_its_table(episodes, tmp_path, capsys):
+    """Catches a run that is repeated, or a table that loses an arm or takes one for another."""
+    arms = ['no alignment', 'GRAM']
+    for _ in range(2):
+        alignment.run([episodes], episodes, tmp_path, seeds=[0], arms=arms, steps=2,
+                      batch_size=4, rollouts=1, processes=1)
+    assert capsys.readouterr().out.count('seed 0') == 2
+    alignment.table(tmp_path)
+    rows = capsys.readouterr().out.splitlines()
+    assert [row.split(' | ')[0].strip('| ') for row in rows[2:]] == arms
+    assert all(' of 1 (' in row for row in rows[2:])
+
+
+def test_alignment_arms_differ_in_alignment_only():
+    """Catches a comparison that changes how much the action loss weighs."""
+    for arm in alignment.ARMS.values():
+        assert arm.weights.action_generation == alignment.DEFAULT.action_generation
+        assert arm.weights.language_language == alignment.DEFAULT.language_language
+    off = alignment.WITHOUT.on()
+    assert set(off) == {'action_generation', 'language_language'}
+
+
+def test_loss_memory_prints_a_row_a_size(capsys):
+    """Catches a loss the benchmark no longer knows how to call."""
+    loss_memory.run(['info_nce', 'siglip', 'gram', 'symile'], [8])
+    assert capsys.readouterr().out.count('| 8 |') == 4
+
+
+def test_gradients_name_every_task(small_checkpoint, episodes, capsys):
+    """Catches a task left out, or a part that no task pulls at."""
+    gradients.run(small_checkpoint, [episodes], batch_size=4)
+    lines = capsys.readouterr().out.splitlines()
+    rows = {line.split(' | ')[0].strip('| '): line.strip('| ').split(' | ')[2:]
+            for line in lines[2:]}
+    assert set(rows) == set(gradients.DEFAULT_WEIGHTS.on())
+    assert float(rows['action_generation'][0]) > 0 == float(rows['action_reconstruction'][0])
+    for part in range(4):
+        assert max(float(row[part]) for row in rows.values()) > 0
+
+
+@pytest.mark.parametrize('values, text', [([1.0], '1.0'), ([1.0, 3.0], '2.0 ± 12.7')])
+def test_cells_carry_their_interval(values, text):
+    """Catches a mean of few seeds shown as if it were certain."""
+    assert alignment._cell(values) == text

@@ -26,13 +26,22 @@ from dataclasses import dataclass
 import threading
 import time
 
+import numpy as np
+
 from .chunk import ExpiredError, hold_trajectory, join_chunk, reference_ahead
 from .limits import check_limits, LimitError
 from .playback import CommandedMotion
-from ..observe.observer import MaxAge, Observer
+from ..observe.observer import MaxAge, NotReady, Observer
 from ..spec import NS_PER_S, Observation, RobotSpec, SpecError, Trajectory
 
+MAX_COMMAND_AGE_S = 0.25
+# The simulated arm lags by up to 0.19 rad in demonstrations and 0.22 rad under a trained policy.
+MAX_TRACKING_ERROR_RAD = 0.5
 Planner = Callable[[Observation], 'Trajectory | None']
+
+
+class TrackingError(Exception):
+    """An arm that is not where it was commanded to be; the message names joint and values."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +60,19 @@ class Decision:
 
 
 class Pilot:
-    """Holds what was observed and commanded; ``clock`` returns nanoseconds."""
+    """
+    Holds what was observed and commanded; ``clock`` returns nanoseconds.
+
+    An arm further than ``max_tracking_error_rad`` from its command doesn't follow it: it was
+    stopped, moved or commanded by somebody else. What goes out then is a hold where the arm is.
+    """
 
     def __init__(self, robot: RobotSpec, planner: Planner, clock: Callable[[], int],
-                 max_age: MaxAge | None = None, max_command_age_s: float = 0.3):
+                 max_age: MaxAge | None = None, max_command_age_s: float = MAX_COMMAND_AGE_S,
+                 max_tracking_error_rad: float = MAX_TRACKING_ERROR_RAD):
         self.robot, self.planner, self.clock = robot, planner, clock
         self.max_command_age_s = max_command_age_s
+        self.max_tracking_error_rad = max_tracking_error_rad
         self.observer, self.commanded = Observer(robot, max_age), CommandedMotion()
         self.lock = threading.RLock()
 
@@ -64,12 +80,14 @@ class Pilot:
         """
         Observe, plan and check.
 
-        Raises NotReady or ImageError when there is nothing to decide on; whatever the planner
-        raises goes through. A plan that is late is dropped; one outside the limits or not
-        finite becomes a hold.
+        Raises NotReady or ImageError when there is nothing to decide on, or no instruction;
+        whatever the planner raises goes through. A plan that is late is dropped; one that is
+        outside the limits, not finite or for an arm that has left its command becomes a hold.
         """
         started = time.perf_counter()
         with self.lock:
+            if not self.observer.instruction:
+                raise NotReady('no instruction')
             observation = self.observer.observe(self.clock(), self.commanded.position_at)
         observed = time.perf_counter()
         trajectory, refusal = None, ''
@@ -94,33 +112,78 @@ class Pilot:
                           f'at most {self.max_command_age_s} s is allowed')
         try:
             with self.lock:
+                self._check_tracking(now_ns)
                 before = reference_ahead(self.commanded, now_ns, observation.position_J)
             trajectory = join_chunk(planned, before, now_ns)
             check_limits(trajectory)
         except ExpiredError as error:
             return None, str(error)
-        except LimitError as error:
+        except (LimitError, TrackingError) as error:
             return self.hold(), str(error)
         return trajectory, ''
+
+    def _check_tracking(self, now_ns: int) -> None:
+        """
+        Raise TrackingError where the arm isn't where it was commanded to be.
+
+        A gripper is left out: what it holds keeps it open.
+        """
+        measured = self.observer.newest_joints(now_ns)
+        commanded_J = None if measured is None else self.commanded.position_at(measured[0])
+        if commanded_J is None:
+            return
+        error_J = np.abs(measured[1] - commanded_J) * ~self.robot.is_gripper_J
+        worst = error_J.argmax()
+        if error_J[worst] > self.max_tracking_error_rad:
+            raise TrackingError(
+                f'joint {self.robot.joint_names[worst]!r}: measured {measured[1][worst]:.3f} rad, '
+                f'commanded {commanded_J[worst]:.3f} rad, at most {self.max_tracking_error_rad} '
+                'rad apart is allowed; starting again from where the arm is')
+
+    def _follows(self, now_ns: int) -> bool:
+        try:
+            self._check_tracking(now_ns)
+        except TrackingError:
+            return False
+        return True
 
     def sent(self, trajectory: Trajectory) -> None:
         """Note that a trajectory was published now."""
         now_ns = self.clock()
         with self.lock:
+            if not self._follows(now_ns):
+                self.commanded.clear()
             measured_J = self.observer.newest_position_J(now_ns)
             if measured_J is None:
                 measured_J = trajectory.position_TJ[0]
             self.commanded.send(trajectory, now_ns, measured_J)
 
     def hold(self) -> Trajectory | None:
-        """Return the trajectory that brakes now, or None when no joint position is known."""
+        """
+        Return the trajectory that brakes now, or None when no joint position is known.
+
+        It brakes from what is commanded, or keeps an arm that has left that where it is.
+        """
         now_ns = self.clock()
         with self.lock:
             measured_J = self.observer.newest_position_J(now_ns)
             if measured_J is None and self.commanded.reference(now_ns) is None:
                 return None
-            return hold_trajectory(
-                self.robot, reference_ahead(self.commanded, now_ns, measured_J))
+            commanded = self.commanded if self._follows(now_ns) else CommandedMotion()
+            return hold_trajectory(self.robot, reference_ahead(commanded, now_ns, measured_J))
+
+    def forget(self) -> Trajectory | None:
+        """
+        Forget all that bears a stamp, the instruction not; return a hold where the arm is.
+
+        None when nothing was commanded, or no joint position is known.
+        """
+        with self.lock:
+            was_commanded = self.commanded.newest_length > 0
+            self.commanded.clear()
+            hold = self.hold() if was_commanded else None
+            self.observer.clear()
+            return hold
 
     @property
     def is_moving(self) -> bool:

@@ -39,6 +39,7 @@ from .pretrained import (
     PretrainedEncoder,
     read_config,
 )
+from ..observe.instruction import InstructionError
 
 FIELD = 'language_encoder'
 CACHED_SENTENCES = 4096
@@ -65,10 +66,10 @@ class SentenceEncoder(PretrainedEncoder):
         super().__init__(FIELD, model.eval().to(device), frozen)
         self._tokenizer = _open_tokenizer(name, tokenizer, model.config.vocab_size)
         longest = getattr(model.config, 'max_position_embeddings', MAX_TOKENS)
+        self._most_tokens = min(MAX_TOKENS, longest)
         self._padded = model.config.model_type in PADDING_IS_READ
-        self._tokenizing = {'padding': 'max_length' if self._padded else True,
-                            'truncation': True, 'max_length': min(MAX_TOKENS, longest),
-                            'return_attention_mask': True, 'return_tensors': 'pt'}
+        self._padding = ({'padding': 'max_length', 'max_length': self._most_tokens}
+                         if self._padded else {'padding': True})
         self._cache, self._cached_at = OrderedDict(), 0
 
     @property
@@ -83,7 +84,12 @@ class SentenceEncoder(PretrainedEncoder):
         self._tokenizer.save_pretrained(folder)
 
     def tokens(self, sentence: str) -> torch.Tensor:
-        """Return a sentence's contextual tokens [L, W], at most 64 of them."""
+        """
+        Return a sentence's contextual tokens [L, W].
+
+        Raises InstructionError for more than 64, or than the encoder has positions for: what
+        follows them would go unread.
+        """
         if self.training and not self.frozen:
             return self._encode([sentence])[0][0]
         if self._cached_at != self._weights_version():
@@ -98,7 +104,11 @@ class SentenceEncoder(PretrainedEncoder):
         return self._cache[sentence]
 
     def batch(self, sentences: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return padded tokens [B, L, W] and a mask [B, L], True where a token is."""
+        """
+        Return padded tokens [B, L, W] and a mask [B, L], True where a token is.
+
+        Raises InstructionError as ``tokens`` does.
+        """
         if self.training and not self.frozen:
             return self._encode(sentences)
         tokens = [self.tokens(sentence) for sentence in sentences]
@@ -108,12 +118,22 @@ class SentenceEncoder(PretrainedEncoder):
         return token_BLW, position_L < length_B[:, None]
 
     def _encode(self, sentences: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        inputs = self._tokenizer(sentences, **self._tokenizing).to(self.pretrained.device)
+        for sentence in sentences:
+            self._check_length(sentence)
+        inputs = self._tokenizer(sentences, **self._padding, return_attention_mask=True,
+                                 return_tensors='pt').to(self.pretrained.device)
         mask_BL = inputs['attention_mask'].bool()
         if self._padded:
             inputs = {'input_ids': inputs['input_ids']}
             mask_BL = torch.ones_like(mask_BL)
         return self.pretrained(**inputs).last_hidden_state, mask_BL
+
+    def _check_length(self, sentence: str) -> None:
+        length = len(self._tokenizer(sentence, verbose=False)['input_ids'])
+        if length > self._most_tokens:
+            raise InstructionError(
+                f'the instruction has {length} tokens, at most {self._most_tokens} are read: '
+                f'say it shorter ({sentence[:40]!r} ...)')
 
     def _weights_version(self) -> int:
         """Return a number that grows with every change of a weight in place."""

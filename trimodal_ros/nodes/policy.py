@@ -15,7 +15,12 @@
 """
 The policy as a lifecycle node: camera images, joint states and a sentence in, motion out.
 
-Callbacks store; a timer notices what is due or stale; one worker thread decides.
+Subscribes to an image topic a camera, as the robot YAML names them, ``joint_states`` and
+``instruction`` (latched); publishes ``joint_trajectory`` and ``~/decision``. Needs the lifecycle
+transitions configure and activate, by service ``~/change_state``.
+
+Callbacks store; a timer notices what is due or stale; one worker thread decides. What is sent,
+and whether it may be, is settled under the pilot's lock.
 """
 
 from __future__ import annotations
@@ -23,7 +28,7 @@ from __future__ import annotations
 import threading
 import time
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
 from sensor_msgs.msg import Image, JointState
@@ -31,7 +36,13 @@ from std_msgs.msg import String
 import torch
 from trajectory_msgs.msg import JointTrajectory
 
-from .policy_parameters import declare_parameters
+from .decision_message import decision_message
+from .policy_parameters import (
+    check_replan_period,
+    choose_device,
+    declare_parameters,
+    judge_change,
+)
 from .ros import (
     COMMAND_QOS,
     LATCHED_QOS,
@@ -54,21 +65,28 @@ from ..spec import NS_PER_S, Observation, RobotSpec, Trajectory
 SUPERVISE_S = 0.02
 LAST_WORD_S = 0.5  # for the hold to arrive before the node is gone
 LOG_EVERY_S = 1.0
+WORKER_PATIENCE_S = 2.0  # for the model to return once the node is told to stop
 
 
 class PolicyNode(LifecycleNode):
     """Unconfigured: nothing loaded. Inactive: model warm. Active: commanding."""
 
+    _declare_parameters = declare_parameters
+
     def __init__(self, **options):
         super().__init__('policy', **options)
-        declare_parameters(self)
+        self._declare_parameters()
+        self.add_on_set_parameters_callback(
+            lambda parameters: judge_change(parameters, self.pilot is not None))
         self.pilot = None
         self._active = False
         self._due = threading.Event()
         self._worker = None
         self._plan_from_ns = 0  # images stamped earlier are not planned from
-        self._read = ''         # the sentence whose embedding is at hand
-        self._held = ''
+        self._seen_ns = 0       # when the clock was looked at last
+        self._read = None       # the sentence whose embedding is at hand
+        self._held = ''         # what the robot is held for
+        self._holds = 0         # a decision begun before the last one is not sent
         self._parts = []
 
     # -- life cycle
@@ -84,6 +102,7 @@ class PolicyNode(LifecycleNode):
 
     def _configure(self) -> None:
         robot = RobotSpec.from_yaml(parameter(self, 'robot'))
+        check_replan_period(parameter(self, 'replan_period_s'), robot)
         torch.set_num_threads(parameter(self, 'threads'))
         started = time.perf_counter()
         policy = load_checkpoint(
@@ -96,9 +115,10 @@ class PolicyNode(LifecycleNode):
         self.checkpoint_hash = policy.content_hash
         ages = MaxAge(parameter(self, 'max_camera_age_s'), parameter(self, 'max_joints_age_s'),
                       parameter(self, 'max_camera_skew_s'))
-        self._sentences = policy.sentences
+        self._sentences, self._read = policy.sentences, None
         self.pilot = Pilot(robot, policy.plan, lambda: now_ns(self), ages,
-                           parameter(self, 'max_command_age_s'))
+                           parameter(self, 'max_command_age_s'),
+                           parameter(self, 'max_tracking_error_rad'))
         self._replan_ns = round(parameter(self, 'replan_period_s') * NS_PER_S)
         self._open_topics(robot)
 
@@ -115,17 +135,20 @@ class PolicyNode(LifecycleNode):
             self.create_timer(SUPERVISE_S, self._supervise)]
 
     def on_activate(self, state: State) -> TransitionCallbackReturn:
-        with self.pilot.lock:
-            self.pilot.commanded.clear()
-            self.pilot.observer.clear()
-        self._held, self._plan_from_ns, self._active = '', 0, True
-        self._worker = threading.Thread(target=self._work, name='decide', daemon=True)
+        if not self._worker_ends():
+            return TransitionCallbackReturn.FAILURE
+        self.pilot.forget()
+        self._due.clear()
+        self._held, self._plan_from_ns, self._seen_ns = '', 0, now_ns(self)
+        self._active = True
+        self._worker = threading.Thread(
+            target=self._work, args=[self.pilot], name='decide', daemon=True)
         self._worker.start()
         return TransitionCallbackReturn.SUCCESS
 
     def on_deactivate(self, state: State) -> TransitionCallbackReturn:
-        self._stop_worker()
-        self._hold('deactivated')
+        self._stop('deactivated')
+        self._worker_ends()
         return TransitionCallbackReturn.SUCCESS
 
     def on_cleanup(self, state: State) -> TransitionCallbackReturn:
@@ -137,20 +160,34 @@ class PolicyNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def close(self) -> None:
-        """Stop deciding, brake, and let go of everything; safe in any state."""
+        """Brake, stop deciding, and let go of everything; safe in any state."""
         was_active = self._active
-        self._stop_worker()
+        self._stop('shut down')
+        self._worker_ends()
         if was_active:
-            self._hold('shut down')
             self._command.wait_for_all_acked(Duration(seconds=LAST_WORD_S))
         self._release()
 
-    def _stop_worker(self) -> None:
-        self._active = False
+    def _stop(self, reason: str) -> None:
+        """Brake if active, as the last that is sent; the model may still be thinking."""
+        if not self._active:
+            return
+        with self.pilot.lock:
+            self._active = False
+            self._brake(reason)
+
+    def _worker_ends(self) -> bool:
+        """Wait for the worker of an activation that is over; say so when it doesn't return."""
         self._due.set()
         if self._worker is not None:
-            self._worker.join()
-            self._worker = None
+            self._worker.join(WORKER_PATIENCE_S)
+            if self._worker.is_alive():
+                self.get_logger().error(
+                    f'the model has not returned for {WORKER_PATIENCE_S} s; what it returns is '
+                    'left out, and until then the node cannot be activated')
+                return False
+        self._worker = None
+        return True
 
     def _release(self) -> None:
         for part in self._parts:
@@ -163,6 +200,8 @@ class PolicyNode(LifecycleNode):
     def _image_callback(self, camera: str):
         def store(message: Image) -> None:
             with self.pilot.lock:
+                if self._went_back() or self.pilot.observer.is_from_before(camera, message):
+                    self._start_again()
                 self.pilot.observer.add_image(camera, message)
             self._decide_if_due()
         return store
@@ -172,7 +211,7 @@ class PolicyNode(LifecycleNode):
             with self.pilot.lock:
                 self.pilot.observer.add_joints(message)
         except JointStateError as error:
-            self._error(str(error))
+            self.get_logger().error(str(error), throttle_duration_sec=LOG_EVERY_S)
 
     def _on_instruction(self, message: String) -> None:
         with self.pilot.lock:
@@ -181,7 +220,7 @@ class PolicyNode(LifecycleNode):
                 self.pilot.observer.set_instruction(message.data)
             except InstructionError as error:
                 self.pilot.observer.set_instruction('')
-                self._error(f'instruction refused, holding: {error}')
+                self.get_logger().error(f'instruction refused, holding: {error}')
             after = self.pilot.observer.instruction
         if after != before:
             self.get_logger().info(f'instruction {after!r}')
@@ -198,103 +237,123 @@ class PolicyNode(LifecycleNode):
                 self._plan_from_ns = stamp + self._replan_ns
                 self._due.set()
 
-    def _plan_soon(self) -> None:
+    def _plan_soon(self, pilot: Pilot) -> None:
         """Plan from the next complete set of images: those at hand have aged."""
-        with self.pilot.lock:
-            self._plan_from_ns = (self.pilot.observer.image_stamp_ns or 0) + 1
+        with pilot.lock:
+            self._plan_from_ns = (pilot.observer.image_stamp_ns or 0) + 1
             self._due.clear()
 
     def _supervise(self) -> None:
-        if not self._active:
-            return
-        if not self.pilot.observer.instruction:
-            self._hold('no instruction')
-            return
-        reason = self.pilot.observer.stale_input(now_ns(self))
-        if reason:
-            self._hold(reason)
+        with self.pilot.lock:
+            if self._went_back():
+                self._start_again()
+            elif not self.pilot.observer.instruction:
+                self._hold('no instruction')
+            else:
+                self._hold_unless_alive()
+
+    def _went_back(self) -> bool:
+        """Tell whether the clock shows less than before, by more than an image may be old."""
+        seen_ns, self._seen_ns = self._seen_ns, now_ns(self)
+        return seen_ns - self._seen_ns > self.pilot.observer.max_age.camera_s * NS_PER_S
+
+    def _hold_unless_alive(self) -> None:
+        try:
+            self.pilot.observer.check_alive(now_ns(self))
+        except NotReady as error:
+            self._hold(error.what, error.reason)
+
+    def _start_again(self) -> None:
+        """Forget all stamps after a jump back: until they are reached again they mislead."""
+        hold = self.pilot.forget()
+        self._plan_from_ns = 0
+        if self._active and hold is not None:
+            self._send(hold)
+        self._hold('clock jumped back')
 
     # -- the worker
 
-    def _work(self) -> None:
+    def _work(self, pilot: Pilot) -> None:
         while self._active:
             self._due.wait()
             self._due.clear()
             if not self._active:
                 return
             try:
-                self._decide()
-            except (NotReady, ImageError) as error:
-                self._plan_soon()
-                self._hold(str(error))
+                self._decide(pilot)
+            except NotReady as error:
+                self._plan_soon(pilot)
+                self._hold(error.what, error.reason)
+            except ImageError as error:
+                self._plan_soon(pilot)
+                self._hold('unreadable image', str(error))
+            except InstructionError as error:
+                self._hold(f'unreadable instruction: {error}')
             except Exception:  # noqa: B902 - the robot must be held whatever the model does
-                log_traceback(self, 'the policy failed')
-                self._hold('the policy failed')
+                self._hold_after_failure()
 
-    def _decide(self) -> None:
-        instruction = self.pilot.observer.instruction
+    def _hold_after_failure(self) -> None:
+        if self._active:
+            log_traceback(self, 'the policy failed')
+            self._hold('the policy failed')
+
+    def _decide(self, pilot: Pilot) -> None:
+        with pilot.lock:
+            instruction, holds = pilot.observer.instruction, self._holds
         if instruction == self._read:
-            self._publish(self.pilot.decide())
+            self._publish(pilot, pilot.decide(), holds)
         elif instruction:
             self._sentences.tokens(instruction)  # slow the first time, then kept
             self._read = instruction
-            self._plan_soon()
+            self._plan_soon(pilot)
 
-    def _publish(self, decision: Decision) -> None:
-        if not self._active or self.pilot.observer.instruction != decision.observation.instruction:
-            return  # told otherwise while thinking
-        if decision.trajectory is not None:
-            self._send(decision.trajectory)
+    def _publish(self, pilot: Pilot, decision: Decision, holds: int) -> None:
+        """Send what was decided, unless the robot was held or told otherwise meanwhile."""
+        with pilot.lock:
+            if not self._active:
+                return
+            asked = decision.observation.instruction == pilot.observer.instruction
+            if holds != self._holds or not asked:
+                self._plan_soon(pilot)
+                return
+            if decision.trajectory is not None:
+                self._send(decision.trajectory)
+            self._report(decision)
+
+    def _report(self, decision: Decision) -> None:
         if decision.refusal:
-            self._error(f'plan not sent: {decision.refusal}')
+            self.get_logger().error(f'plan not sent: {decision.refusal}',
+                                    throttle_duration_sec=LOG_EVERY_S)
         elif self._held:
             self.get_logger().info('commanding')
-        self._held = decision.refusal
+        self._held = 'plan not sent' if decision.refusal else ''
         age_ms = (now_ns(self) - decision.observation.stamp_ns) / 1e6
         self._decision.publish(decision_message(decision, age_ms, self.checkpoint_hash))
 
-    def _send(self, trajectory: Trajectory) -> None:
-        self._command.publish(to_message(trajectory, ROS_TYPES))
-        self.pilot.sent(trajectory)
+    # -- what is sent
 
-    def _hold(self, reason: str) -> None:
-        """Brake once for a reason; say so when it is a new one."""
-        if self.pilot is None:
-            return
+    def _send(self, trajectory: Trajectory) -> None:
+        with self.pilot.lock:
+            self._command.publish(to_message(trajectory, ROS_TYPES))
+            self.pilot.sent(trajectory)
+
+    def _hold(self, what: str, reason: str = '') -> None:
+        """Brake once; say why, when it is for something else than before."""
+        pilot = self.pilot
+        if pilot is not None:
+            with pilot.lock:
+                if self._active:
+                    self._brake(what, reason)
+
+    def _brake(self, what: str, reason: str = '') -> None:
+        self._holds += 1
         if self.pilot.is_moving and not self.pilot.is_braking:
             trajectory = self.pilot.hold()
             if trajectory is not None:
                 self._send(trajectory)
-        if reason != self._held and reason.split(':')[0] != self._held.split(':')[0]:
-            self.get_logger().warning(f'holding: {reason}')
-        self._held = reason
-
-    def _error(self, text: str) -> None:
-        self.get_logger().error(text, throttle_duration_sec=LOG_EVERY_S)
-
-
-def decision_message(decision: Decision, age_ms: float,
-                     checkpoint_hash: str) -> DiagnosticArray:
-    """Return the record of a decision, stamped with its observation's time."""
-    values = {
-        'instruction': decision.observation.instruction, 'checkpoint': checkpoint_hash,
-        'age_ms': f'{age_ms:.3f}',
-        **{f'{stage}_ms': f'{value:.3f}' for stage, value in decision.stages_ms.items()}}
-    level = DiagnosticStatus.WARN if decision.refusal else DiagnosticStatus.OK
-    status = DiagnosticStatus(
-        level=level, name='decision', message=decision.refusal or 'commanded',
-        values=[KeyValue(key=key, value=value) for key, value in values.items()])
-    return DiagnosticArray(
-        header=ROS_TYPES.header(decision.observation.stamp_ns), status=[status])
-
-
-def choose_device(name: str) -> str:
-    """Return 'cuda' or 'cpu'. Raises ValueError for another name or a GPU that isn't there."""
-    if name not in ('auto', 'cuda', 'cpu'):
-        raise ValueError(f"device {name!r} is not 'auto', 'cuda' or 'cpu'")
-    if name == 'cuda' and not torch.cuda.is_available():
-        raise ValueError("device 'cuda' was asked for and no GPU is visible; use 'auto'")
-    return 'cpu' if name == 'cpu' or not torch.cuda.is_available() else 'cuda'
+        if what != self._held:
+            self.get_logger().warning(f'holding: {NotReady(what, reason)}')
+        self._held = what
 
 
 def main(args: list[str] | None = None) -> None:

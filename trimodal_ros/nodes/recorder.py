@@ -15,6 +15,9 @@
 """
 Records what happens on the graph as episodes: raw serialized messages, one bag an instruction.
 
+Subscribes to an image topic a camera, as the robot YAML names them, ``joint_states``,
+``joint_trajectory``, ``instruction`` and ``policy/decision``.
+
 Services (std_srvs/Trigger): ``~/start``, and to end the episode ``~/success``, ``~/failure`` or,
 where nobody can tell, ``~/stop``. Each answers with the episode's path.
 """
@@ -45,11 +48,7 @@ class RecorderNode(Node):
 
     def __init__(self, **options):
         super().__init__('recorder', **options)
-        for name, description in (
-                ('out', 'Directory that gets one rosbag2 directory an episode'),
-                ('robot', 'Robot YAML: which cameras to record')):
-            self.declare_parameter(name, '', ParameterDescriptor(
-                description=description, read_only=True))
+        self._declare_parameters()
         self.out = Path(parameter(self, 'out'))
         self.robot = RobotSpec.from_yaml(parameter(self, 'robot'))
         self.out.mkdir(parents=True, exist_ok=True)
@@ -62,6 +61,13 @@ class RecorderNode(Node):
         self.create_service(Trigger, '~/start', self._answer(self._start))
         for name, outcome in ENDINGS.items():
             self.create_service(Trigger, f'~/{name}', self._answer(partial(self._end, outcome)))
+
+    def _declare_parameters(self) -> None:
+        for name, description in (
+                ('out', 'Directory that gets one rosbag2 directory an episode'),
+                ('robot', 'Robot YAML: which cameras to record')):
+            self.declare_parameter(name, '', ParameterDescriptor(
+                description=description, read_only=True))
 
     def _subscribe_all(self) -> None:
         for camera in self.robot.cameras:

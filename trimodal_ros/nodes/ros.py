@@ -17,8 +17,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
 import signal
+import sys
 import threading
 import traceback
 
@@ -34,6 +34,7 @@ from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Header, String
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
+from .help_text import help_text
 from ..command.message import MessageTypes
 
 ROS_TYPES = MessageTypes(
@@ -55,16 +56,18 @@ def now_ns(node: Node) -> int:
     return node.get_clock().now().nanoseconds
 
 
-def run_node(make_node: Callable[[], Node], args: list[str] | None = None) -> None:
+def run_node(make_node: type[Node], args: list[str] | None = None) -> None:
     """
-    Spin one node until SIGINT, SIGTERM or shutdown, then let its ``close`` have the last word.
+    Spin one node until SIGINT, SIGTERM, SIGHUP or shutdown; its ``close`` has the last word.
 
     rclpy's own handlers would shut the context down first, and nothing could be sent any more.
+    With ``--help`` among the arguments no node is made: its help is printed.
     """
+    if {'-h', '--help'} & set(sys.argv[1:] if args is None else args):
+        print(help_text(make_node))
+        return
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_signals()
     node = None
     try:
         node = make_node()
@@ -77,6 +80,15 @@ def run_node(make_node: Callable[[], Node], args: list[str] | None = None) -> No
             node.close()
             node.destroy_node()
         rclpy.try_shutdown()
+
+
+def stop_signals() -> threading.Event:
+    """Return an event that signals to end set from now on; SIGHUP stays ignored under nohup."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: stop.set())
+    return stop
 
 
 def parameter(node: Node, name: str):

@@ -29,7 +29,8 @@ def normalize_instruction(text: str) -> str:
     r"""
     Return the sentence with Unicode composed and white space collapsed; '' means hold.
 
-    Raises InstructionError for more than 500 characters or for control characters.
+    A text without a letter or digit is ''. Raises InstructionError for more than 500 characters
+    or for control characters.
 
     >>> normalize_instruction('  put the red   cube\non the left plate ')
     'put the red cube on the left plate'
@@ -40,4 +41,4 @@ def normalize_instruction(text: str) -> str:
     sentence = ' '.join(unicodedata.normalize('NFC', text).split())
     if any(unicodedata.category(character) in ('Cc', 'Cs', 'Co') for character in sentence):
         raise InstructionError('the instruction contains control characters')
-    return sentence
+    return sentence if any(map(str.isalnum, sentence)) else ''

@@ -39,15 +39,23 @@ CommandedAt = Callable[[int], 'np.ndarray | None']
 
 
 class NotReady(Exception):
-    """No observation can be made now; the message names the input and the reason."""
+    """
+    No observation can be made now.
+
+    ``what`` names the input and stays the same while the reason's numbers change.
+    """
+
+    def __init__(self, what: str, reason: str = ''):
+        super().__init__(f'{what}: {reason}' if reason else what)
+        self.what, self.reason = what, reason
 
 
 @dataclass(frozen=True)
 class MaxAge:
     """How old, in seconds, an input may be when it is observed, and how far cameras may part."""
 
-    camera_s: float = 0.2
-    joints_s: float = 0.1
+    camera_s: float = 0.3
+    joints_s: float = 0.2
     camera_skew_s: float = 0.05
 
 
@@ -64,6 +72,12 @@ class Observer:
     def add_image(self, camera: str, message) -> None:
         """Keep an image; it is decoded when observed."""
         self._images[camera].append((stamp_ns(message.header.stamp), message))
+
+    def is_from_before(self, camera: str, message) -> bool:
+        """Tell whether an image is so much older than the newest that the clock jumped back."""
+        images = self._images[camera]
+        back_ns = images[-1][0] - stamp_ns(message.header.stamp) if images else 0
+        return back_ns > self.max_age.camera_s * NS_PER_S
 
     def add_joints(self, message) -> None:
         """Keep a joint state. Raises JointStateError, and then keeps nothing."""
@@ -86,20 +100,21 @@ class Observer:
             return None
         return min(images[-1][0] for images in self._images.values())
 
-    def stale_input(self, now_ns: int) -> str:
-        """Name the input that is missing or too old, with its age; '' when all are alive."""
-        try:
-            self._images_at(now_ns)
-            self._check_joints(now_ns)
-        except NotReady as error:
-            return str(error)
-        return ''
+    def check_alive(self, now_ns: int) -> None:
+        """Raise NotReady for the input that is missing or too old."""
+        self._images_at(now_ns)
+        self._check_joints(now_ns)
+
+    def newest_joints(self, now_ns: int) -> tuple[int, np.ndarray] | None:
+        """Return stamp and positions measured last, or None when they are older than allowed."""
+        if not self._joints or now_ns - self._joints[-1][0] > self.max_age.joints_s * NS_PER_S:
+            return None
+        return self._joints[-1]
 
     def newest_position_J(self, now_ns: int) -> np.ndarray | None:
         """Return the newest measured joints, or None when they are older than allowed."""
-        if not self._joints or now_ns - self._joints[-1][0] > self.max_age.joints_s * NS_PER_S:
-            return None
-        return self._joints[-1][1]
+        newest = self.newest_joints(now_ns)
+        return None if newest is None else newest[1]
 
     def observe(self, now_ns: int, commanded_at: CommandedAt) -> Observation:
         """
@@ -128,7 +143,7 @@ class Observer:
         """
         for camera in self.robot.cameras:
             if not self._images[camera.name]:
-                raise NotReady(f'camera {camera.name!r}: no image yet on {camera.topic!r}')
+                raise NotReady(f'camera {camera.name!r}', f'no image yet on {camera.topic!r}')
             _check_age(f'camera {camera.name!r}', self._images[camera.name][-1][0], now_ns,
                        self.max_age.camera_s)
         moment = self.image_stamp_ns
@@ -137,13 +152,13 @@ class Observer:
         stamps_ns = [stamp for stamp, _ in nearest.values()]
         skew_s = (max(stamps_ns) - min(stamps_ns)) / NS_PER_S
         if skew_s > self.max_age.camera_skew_s:
-            raise NotReady(f'cameras are {skew_s:.3f} s apart, '
+            raise NotReady('cameras', f'{skew_s:.3f} s apart, '
                            f'at most {self.max_age.camera_skew_s} s is allowed')
         return min(stamps_ns), {name: message for name, (_, message) in nearest.items()}
 
     def _check_joints(self, now_ns: int) -> None:
         if not self._joints:
-            raise NotReady('joint_states: none yet')
+            raise NotReady('joint_states', 'none yet')
         _check_age('joint_states', self._joints[-1][0], now_ns, self.max_age.joints_s)
 
     def _joints_at(self, stamp: int, now_ns: int) -> tuple[int, np.ndarray]:
@@ -152,12 +167,12 @@ class Observer:
         before = [sample for sample in self._joints if sample[0] <= stamp]
         sample = before[-1] if before else self._joints[0]
         if abs(stamp - sample[0]) > self.max_age.joints_s * NS_PER_S:
-            raise NotReady(f'joint_states: {abs(stamp - sample[0]) / NS_PER_S:.3f} s from the '
-                           f'image, at most {self.max_age.joints_s} s is allowed')
+            raise NotReady('joint_states', f'{abs(stamp - sample[0]) / NS_PER_S:.3f} s from '
+                           f'the image, at most {self.max_age.joints_s} s is allowed')
         return sample
 
 
 def _check_age(what: str, stamp: int, now_ns: int, max_age_s: float) -> None:
     age_s = (now_ns - stamp) / NS_PER_S
     if not -max_age_s <= age_s <= max_age_s:
-        raise NotReady(f'{what}: stamped {age_s:.3f} s ago, at most {max_age_s} s is allowed')
+        raise NotReady(what, f'stamped {age_s:.3f} s ago, at most {max_age_s} s is allowed')

@@ -1,0 +1,37 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""A decision as a diagnostic message: what was decided on, how old it was, how long it took."""
+
+from __future__ import annotations
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+
+from .ros import ROS_TYPES
+from ..command.pilot import Decision
+
+
+def decision_message(decision: Decision, age_ms: float,
+                     checkpoint_hash: str) -> DiagnosticArray:
+    """Return the record of a decision, stamped with its observation's time."""
+    values = {
+        'instruction': decision.observation.instruction, 'checkpoint': checkpoint_hash,
+        'age_ms': f'{age_ms:.3f}',
+        **{f'{stage}_ms': f'{value:.3f}' for stage, value in decision.stages_ms.items()}}
+    level = DiagnosticStatus.WARN if decision.refusal else DiagnosticStatus.OK
+    status = DiagnosticStatus(
+        level=level, name='decision', message=decision.refusal or 'commanded',
+        values=[KeyValue(key=key, value=value) for key, value in values.items()])
+    return DiagnosticArray(
+        header=ROS_TYPES.header(decision.observation.stamp_ns), status=[status])

@@ -12,17 +12,25 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
+import fcntl
 import itertools
+import os
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
+from trimodal_ros.record.episode import EpisodeError, EpisodeInfo, EpisodeWriter
 from trimodal_ros.sim.arm import cluster_vertices
+from trimodal_ros.sim.collect import collect, Collection
 from trimodal_ros.sim.demonstrate import Demonstrator
 from trimodal_ros.sim.kinematics import Kinematics, ReachError
 from trimodal_ros.sim.layout import CUBE_SPACING_M, make_layout, OBJECTS, PLACES, Task
 from trimodal_ros.sim.lockstep import run_episode, START_NS
 from trimodal_ros.sim.sentences import read_templates
+from trimodal_ros.sim.viewer import NoViewer, open_viewer
 
 
 def test_layouts_are_what_the_task_needs():
@@ -127,3 +135,165 @@ def test_held_out_phrasings_are_held_out():
     train, heldout = (set(read_templates(folder / f'{name}.txt')) for name in (
         'train', 'heldout'))
     assert not train & heldout and len(train) > 100 and len(heldout) >= 20
+
+
+# -- collecting: one episode is there already, so that nothing has to be recorded
+
+
+@pytest.fixture
+def collection(tmp_path) -> Collection:
+    EpisodeWriter(tmp_path / 'seed_000001').close(EpisodeInfo('', '', 'demonstration', 'success'))
+    for name in ('seed_000001.partial', 'seed_000077.partial', 'of_a_recorder.partial'):
+        (tmp_path / name).mkdir()
+    return Collection(tmp_path, tmp_path, tmp_path)
+
+
+def test_only_what_the_same_episodes_left_is_removed(collection):
+    """Catches a run that deletes what another is just writing beside it."""
+    assert collect(collection, range(1, 2), workers=1) == 1.0
+    assert {path.name for path in collection.out.iterdir()} == {
+        'seed_000001', 'seed_000077.partial', 'of_a_recorder.partial'}
+
+
+def test_two_runs_do_not_collect_into_one_folder(collection):
+    """Catches two runs with the same seeds that take each other's episodes apart."""
+    descriptor = os.open(collection.out, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with pytest.raises(EpisodeError, match='another run collects into it'):
+        collect(collection, range(1, 2), workers=1)
+    os.close(descriptor)
+    assert (collection.out / 'seed_000001.partial').exists()
+    assert collect(collection, range(1, 2), workers=1) == 1.0
+
+
+# -- the window
+
+
+def test_stale_display_is_no_window(simulated, monkeypatch):
+    """Catches a viewer that ends the process where DISPLAY names a display that has gone."""
+    monkeypatch.setenv('DISPLAY', ':77')
+    monkeypatch.delenv('WAYLAND_DISPLAY', raising=False)
+    said = []
+    viewer = open_viewer(simulated.world, say=said.append)
+    assert isinstance(viewer, NoViewer) and len(said) == 1 and ':77' in said[0]
+
+
+@pytest.fixture
+def display():
+    """The name of an X server, started for this."""
+    xvfb = shutil.which('Xvfb') or pytest.skip('no Xvfb')
+    read, write = os.pipe()
+    server = subprocess.Popen([xvfb, '-displayfd', str(write), '-screen', '0', '640x480x24'],
+                              pass_fds=[write], stderr=subprocess.DEVNULL)
+    os.close(write)
+    with os.fdopen(read) as ready:
+        yield f':{ready.readline().strip()}'
+    server.terminate()
+    server.wait()
+
+
+def test_display_gets_a_window(display):
+    """Catches a check so careful that no window opens, and a close that crashes the process."""
+    code = ('from trimodal_ros.sim.viewer import NoViewer, open_viewer; '
+            'from trimodal_ros.sim.world import World; '
+            'world = World(); viewer = open_viewer(world); '
+            'assert not isinstance(viewer, NoViewer); '
+            'viewer.sync(); world.render("front", 64, 48); viewer.close(); world.close()')
+    ended = subprocess.run([sys.executable, '-c', code], env={**os.environ, 'DISPLAY': display},
+                           capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+
+
+# -- the node
+
+
+@pytest.fixture
+def client():
+    """A node beside the simulated robot."""
+    rclpy = pytest.importorskip('rclpy')
+    rclpy.init()
+    yield rclpy.create_node('client')
+    rclpy.try_shutdown()
+
+
+def hear(client, message_type, topic, qos) -> list:
+    heard = []
+    client.create_subscription(message_type, topic, heard.append, qos)
+    return heard
+
+
+def trajectory_with_and_without_velocities(so101):
+    """Return a message to a pan of 0.3 rad that Jazzy's controller accepts."""
+    from trimodal_ros.nodes.ros import ROS_TYPES
+    points = [ROS_TYPES.JointTrajectoryPoint(
+        positions=ROS_TYPES.floats([0.3, -0.05, 0.04, 1.5, -1.64, 0.4]),
+        velocities=ROS_TYPES.floats(velocities),
+        time_from_start=ROS_TYPES.Duration(sec=second))
+        for second, velocities in ((1, [0.0] * 6), (2, []))]
+    return ROS_TYPES.JointTrajectory(joint_names=list(so101.joint_names), points=points)
+
+
+def test_node_outlives_messages_and_a_stale_display(client, so101, tmp_path, monkeypatch):
+    """Catches a simulator ended by one message or by DISPLAY, and a short run without a factor."""
+    from graph import spinning, wait_for
+
+    from trimodal_ros.nodes.private_graph import NodeProcesses
+    from trimodal_ros.nodes.ros import COMMAND_QOS, ROS_TYPES, SENSOR_QOS
+    monkeypatch.setenv('DISPLAY', ':77')
+    joints = hear(client, ROS_TYPES.JointState, 'joint_states', SENSOR_QOS)
+    publisher = client.create_publisher(ROS_TYPES.JointTrajectory, 'joint_trajectory', COMMAND_QOS)
+    with spinning(client), NodeProcesses(tmp_path) as processes:
+        processes.start('simulated_robot', {})
+        wait_for(publisher.get_subscription_count, 'the robot to listen')
+        wait_for(lambda: joints, 'the simulator')
+        publisher.publish(trajectory_with_and_without_velocities(so101))
+        wait_for(lambda: abs(joints[-1].position[0] - 0.3) < 0.02, 'the arm to turn')
+        processes.check()
+    log = (tmp_path / 'simulated_robot.log').read_text()
+    assert 'no window: ' in log and 'trajectory refused' not in log
+    assert 'real-time factor ' in log.splitlines()[-1]
+
+
+def test_message_that_cannot_be_played_is_refused(client, so101, monkeypatch):
+    """Catches an exception over a message that goes on up and ends the simulator's thread."""
+    from graph import spinning, wait_for
+
+    from trimodal_ros.nodes.ros import ROS_TYPES, SENSOR_QOS
+    from trimodal_ros.nodes.simulated_robot import SimulatedRobot, SimulatedRobotNode
+    given = []
+
+    def fail(self, message):
+        given.append(message)
+        raise IndexError('nobody thought of this')
+    monkeypatch.setattr(SimulatedRobot, 'command', fail)
+    joints = hear(client, ROS_TYPES.JointState, 'joint_states', SENSOR_QOS)
+    monkeypatch.delenv('DISPLAY', raising=False)
+    node = SimulatedRobotNode()
+    with spinning(node, client):
+        wait_for(lambda: joints, 'the simulator')
+        node._work.put(('command', ROS_TYPES.JointTrajectory()))
+        wait_for(lambda: given, 'the message to be taken')
+        count = len(joints)
+        wait_for(lambda: len(joints) > count, 'the simulator to go on')
+
+
+def test_the_scene_s_own_task_is_judged_too(client, monkeypatch):
+    """Catches a robot that does the task of the scene instead of what it is told, unseen."""
+    from graph import spinning, wait_for
+    from rclpy.parameter import Parameter
+    from std_msgs.msg import Bool
+
+    from trimodal_ros.nodes.ros import LATCHED_QOS
+    from trimodal_ros.nodes.simulated_robot import SimulatedRobotNode
+    own = Task('red cube', 'left plate')
+    other = make_layout(1, own).with_other_object().task
+    monkeypatch.setattr('trimodal_ros.sim.world.World.is_done', lambda self, task: task == own)
+    node = SimulatedRobotNode(parameter_overrides=[
+        Parameter(name, value=value) for name, value in (
+            ('seed', 1), ('scene_object', own.object), ('task_object', other.object),
+            ('task_place', other.place), ('viewer', False))])
+    with spinning(node, client):
+        told, scene = (hear(client, Bool, f'simulated_robot/{topic}', LATCHED_QOS)
+                       for topic in ('task_done', 'scene_task_done'))
+        wait_for(lambda: told and scene, 'both judgements')
+        assert not told[-1].data and scene[-1].data

@@ -15,14 +15,15 @@
 """
 What a joint_trajectory_controller makes of a trajectory, and so what is commanded when.
 
-Follows ``trajectory.cpp::sample`` of ros2_controllers (Jazzy): linear between points without
-velocities, cubic with them, the state before the message until the first point, the last point
-for ever after.
+Follows ``trajectory.cpp::sample`` of ros2_controllers (Jazzy): cubic between two points that
+both have velocities, else linear; from the state before the message to the first point; the last
+point for ever after.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,12 +49,16 @@ class JointReference:
 
 @dataclass(frozen=True, eq=False)
 class Played:
-    """One accepted trajectory and the reference it took over from; values are not checked."""
+    """
+    One accepted trajectory and the reference it took over from; values are not checked.
+
+    ``velocity_T`` has an array [J] in rad/s for each point, or None for a point without.
+    """
 
     start_ns: int
     time_s_T: np.ndarray
     position_TJ: np.ndarray
-    velocity_TJ: np.ndarray | None
+    velocity_T: Sequence[np.ndarray | None]
     before: JointReference
 
     def sample(self, time_ns: int) -> JointReference:
@@ -61,23 +66,26 @@ class Played:
         time_s = (time_ns - self.start_ns) / NS_PER_S
         end = int(np.searchsorted(self.time_s_T, time_s, side='right'))
         if end == len(self.time_s_T):
-            return JointReference.at_rest(time_ns, self.position_TJ[-1])
+            return self._last(time_ns)
         t0, p0, v0 = self._segment_start(end)
-        p1, t1 = self.position_TJ[end], self.time_s_T[end]
-        v1 = None if self.velocity_TJ is None else self.velocity_TJ[end]
+        t1, p1, v1 = self.time_s_T[end], self.position_TJ[end], self.velocity_T[end]
         position_J, velocity_J = interpolate(time_s - t0, t1 - t0, p0, v0, p1, v1)
         return JointReference(time_ns, position_J, velocity_J)
 
+    def _last(self, time_ns: int) -> JointReference:
+        position_J, velocity_J = self.position_TJ[-1], self.velocity_T[-1]
+        return JointReference(
+            time_ns, position_J, np.zeros_like(position_J) if velocity_J is None else velocity_J)
+
     def _segment_start(self, end: int):
         if end > 0:
-            v0 = None if self.velocity_TJ is None else self.velocity_TJ[end - 1]
-            return self.time_s_T[end - 1], self.position_TJ[end - 1], v0
+            return self.time_s_T[end - 1], self.position_TJ[end - 1], self.velocity_T[end - 1]
         before_s = (self.before.time_ns - self.start_ns) / NS_PER_S
         return before_s, self.before.position_J, self.before.velocity_J
 
 
 def interpolate(time_s, duration_s, p0, v0, p1, v1):
-    """Return position and velocity on a segment: linear without velocities, else cubic Hermite."""
+    """Return position and velocity on a segment: cubic Hermite, linear if a velocity is None."""
     if duration_s <= 0:
         return p1, np.zeros_like(p1) if v1 is None else v1
     u = min(max(time_s / duration_s, 0.0), 1.0)
@@ -107,9 +115,10 @@ class CommandedMotion:
     def send(self, trajectory: Trajectory, now_ns: int, measured_J: np.ndarray) -> None:
         """Note a trajectory sent now; it takes over from what is commanded, or from measured."""
         before = self.reference(now_ns) or JointReference.at_rest(now_ns, measured_J)
+        velocity_T = trajectory.velocity_TJ
         self._played.append(Played(
             trajectory.stamp_ns, trajectory.time_s_T, trajectory.position_TJ,
-            trajectory.velocity_TJ, before))
+            [None] * len(trajectory.time_s_T) if velocity_T is None else velocity_T, before))
 
     @property
     def end_ns(self) -> int:

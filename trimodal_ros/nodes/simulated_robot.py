@@ -15,6 +15,10 @@
 """
 The simulated SO-101 as a ROS node, in real time: its driver, controller and cameras.
 
+Publishes an ``image_raw`` topic a camera, ``joint_states``, ``~/task_done`` and
+``~/scene_task_done``; subscribes to ``joint_trajectory``. Service ``~/reset`` (std_srvs/Trigger)
+lays the scene the parameters name.
+
 One thread owns the simulator (an OpenGL context belongs to a thread) and paces it by the
 node's clock; callbacks only put work in its queue.
 """
@@ -46,11 +50,12 @@ JOINT_STATES_HZ = 50
 TICK_S = 0.004
 LOST_NS = 200_000_000    # fallen behind by more, the simulator lets the time go
 REPORT_S = 5.0
+TASK_DONE, SCENE_TASK_DONE = '~/task_done', '~/scene_task_done'
 RESET_TIMEOUT_S = 30.0
 
 
 class SimulatedRobotNode(Node):
-    """Publishes images, joint_states and ~/task_done; obeys joint_trajectory."""
+    """Publishes images, joint_states and whether tasks are done; obeys joint_trajectory."""
 
     def __init__(self, **options):
         super().__init__('simulated_robot', **options)
@@ -60,7 +65,8 @@ class SimulatedRobotNode(Node):
         self._images = {camera: self.create_publisher(Image, f'{camera}/image_raw', SENSOR_QOS)
                         for camera in CAMERA_SIZE_PX}
         self._joints = self.create_publisher(JointState, 'joint_states', SENSOR_QOS)
-        self._task_done = self.create_publisher(Bool, '~/task_done', LATCHED_QOS)
+        self._done = {topic: self.create_publisher(Bool, topic, LATCHED_QOS)
+                      for topic in (TASK_DONE, SCENE_TASK_DONE)}
         self.create_subscription(JointTrajectory, 'joint_trajectory',
                                  lambda message: self._work.put(('command', message)),
                                  COMMAND_QOS)
@@ -77,7 +83,8 @@ class SimulatedRobotNode(Node):
         self.declare_parameter('task_place', '', ParameterDescriptor(
             description="Plate that ~/task_done is about, as 'left plate'; empty: by seed"))
         self.declare_parameter('scene_object', '', ParameterDescriptor(
-            description='Cube that must be in the scene; empty: the one of the task'))
+            description='Cube that the scene is set up for and ~/scene_task_done is about; '
+                        'empty: the one of the task'))
         self.declare_parameter('camera_hz', 20.0, ParameterDescriptor(
             description='Rate of both cameras', read_only=True,
             floating_point_range=[FloatingPointRange(from_value=1.0, to_value=60.0)]))
@@ -109,9 +116,11 @@ class SimulatedRobotNode(Node):
             self._simulated = SimulatedRobot(ROS_TYPES)
             self._rng = np.random.default_rng(0)
             self._reset()
-            self._viewer = open_viewer(self._simulated.world, self._value('viewer'))
+            self._viewer = open_viewer(self._simulated.world, self._value('viewer'),
+                                       self.get_logger().warning)
             while not self._stop.wait(TICK_S):
                 self._tick()
+            self._report(now_ns(self))
             self._viewer.close()
             self._simulated.world.close()
         except Exception:  # noqa: B902 - a thread's exception would pass unseen
@@ -135,7 +144,7 @@ class SimulatedRobotNode(Node):
             count = len(self._simulated.joint_names)
             shuffled = self._rng.permutation(count) if self._value('shuffle_joints') else None
             self._joints.publish(self._simulated.joint_state(shuffled))
-            self._publish_task_done()
+            self._publish_done()
         if now >= self._next_images_ns:
             self._next_images_ns = max(
                 self._next_images_ns + round(NS_PER_S / self._value('camera_hz')), now)
@@ -143,14 +152,18 @@ class SimulatedRobotNode(Node):
                 publisher.publish(self._simulated.image(camera))
             self._viewer.sync()
         if now >= self._next_report_ns:
-            self._next_report_ns = now + round(REPORT_S * NS_PER_S)
-            self.get_logger().info(f'real-time factor {self.real_time_factor(now):.3f}')
+            self._report(now)
 
-    def _publish_task_done(self) -> None:
-        done = self._simulated.is_done()
-        if done != self._was_done:
-            self._was_done = done
-            self._task_done.publish(Bool(data=done))
+    def _publish_done(self) -> None:
+        for topic, task in self._tasks.items():
+            done = self._simulated.world.is_done(task)
+            if done != self._was_done.get(topic):
+                self._was_done[topic] = done
+                self._done[topic].publish(Bool(data=done))
+
+    def _report(self, now: int) -> None:
+        self._next_report_ns = now + round(REPORT_S * NS_PER_S)
+        self.get_logger().info(f'real-time factor {self.real_time_factor(now):.3f}')
 
     def real_time_factor(self, now: int) -> float:
         """Return simulated over elapsed time since the last reset."""
@@ -165,8 +178,11 @@ class SimulatedRobotNode(Node):
             self._simulated.command(message)
         except Refused as reason:
             self.get_logger().error(f'trajectory refused: {reason}')
+        except Exception:  # noqa: B902 - what a topic brings must not end the simulator
+            log_traceback(self, 'trajectory refused')
 
     def _reset_for(self, done: threading.Event, failure: list[str]) -> None:
+        self._report(now_ns(self))  # of the scene that ends: it may have been a short one
         try:
             self._reset()
         except ValueError as error:
@@ -186,7 +202,8 @@ class SimulatedRobotNode(Node):
         self._simulated.reset(layout, now)
         self._reset_at_ns = self._next_joints_ns = self._next_images_ns = now
         self._next_report_ns = now + round(REPORT_S * NS_PER_S)
-        self._lost_ns, self._was_done = 0, None
+        self._tasks = {TASK_DONE: task, SCENE_TASK_DONE: scene}
+        self._lost_ns, self._was_done = 0, {}
         cubes = ', '.join(sorted(layout.cubes))
         self.get_logger().info(f'scene {layout.seed}: {cubes}; task {task}')
 

@@ -17,8 +17,11 @@
 from __future__ import annotations
 
 from concurrent.futures import as_completed, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+import fcntl
 import multiprocessing
+import os
 from pathlib import Path
 import shutil
 
@@ -27,7 +30,7 @@ from .robot import SimulatedRobot
 from .sentences import read_templates
 from ..plan.checkpoint import load_checkpoint
 from ..progress import progress_bar
-from ..record.episode import PARTIAL_SUFFIX, read_info
+from ..record.episode import EpisodeError, PARTIAL_SUFFIX, read_info
 from ..record.messages import BAG_TYPES
 from ..spec import RobotSpec
 
@@ -50,23 +53,55 @@ def collect(collection: Collection, seeds: range, workers: int) -> float:
     """
     Record one episode a seed; those already there are kept, so an interrupted run goes on.
 
-    Returns the share of episodes that ended in success.
+    Returns the share of episodes that ended in success. Raises EpisodeError while another run
+    collects into the same folder.
     """
     collection.out.mkdir(parents=True, exist_ok=True)
-    for partial in collection.out.glob(f'*{PARTIAL_SUFFIX}'):
-        shutil.rmtree(partial)  # of this command's own interrupted run
-    missing = [seed for seed in seeds if not _path(collection, seed).exists()]
+    with _locked(collection.out):
+        paths = [_path(collection, seed) for seed in seeds]
+        _remove_partial(paths)
+        missing = [seed for seed, path in zip(seeds, paths) if not path.exists()]
+        _record_all(collection, missing, workers)
+        done = [read_info(path).outcome == 'success' for path in paths]
+    return sum(done) / len(done)
+
+
+@contextmanager
+def _locked(folder: Path):
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        _lock(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise EpisodeError(f'{folder}: another run collects into it; wait for its end, or name '
+                           'another folder') from error
+
+
+def _remove_partial(paths: list[Path]) -> None:
+    """Remove what an interrupted run of the same episodes left; others' is not touched."""
+    for path in paths:
+        partial = path.with_name(path.name + PARTIAL_SUFFIX)
+        if partial.exists():
+            shutil.rmtree(partial)
+
+
+def _record_all(collection: Collection, seeds: list[int], workers: int) -> None:
     context = multiprocessing.get_context('spawn')
     pool = ProcessPoolExecutor(workers, context, initializer=_start, initargs=(collection,))
     try:
-        futures = [pool.submit(_record, seed) for seed in missing]
+        futures = [pool.submit(_record, seed) for seed in seeds]
         bar = progress_bar(as_completed(futures), total=len(futures), desc='episodes', unit='ep')
         for future in bar:
             future.result()
     finally:
         pool.shutdown(cancel_futures=True)
-    done = [read_info(_path(collection, seed)).outcome == 'success' for seed in seeds]
-    return sum(done) / len(done)
 
 
 def _path(collection: Collection, seed: int) -> Path:

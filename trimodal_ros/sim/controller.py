@@ -62,22 +62,21 @@ class TrajectoryController:
         self._validate(message, now_ns)
         desired = self.reference(now_ns)
         before = desired if self.interpolate_from_desired_state else measured
+        still_J = np.zeros(len(self.joint_names))  # as joints left out of a partial goal are
         points = message.points
-        has_velocity = len(points[0].velocities) > 0
-        start_ns = stamp_ns(message.header.stamp) or now_ns
         self._played = Played(
-            start_ns, np.array([stamp_ns(p.time_from_start) / NS_PER_S for p in points]),
-            self._ordered(message, [p.positions for p in points], desired.position_J),
-            self._ordered(message, [p.velocities for p in points], np.zeros(
-                len(self.joint_names))) if has_velocity else None, before)
+            stamp_ns(message.header.stamp) or now_ns,
+            np.array([stamp_ns(point.time_from_start) / NS_PER_S for point in points]),
+            np.array([self._ordered(message.joint_names, point.positions, desired.position_J)
+                      for point in points]),
+            [self._ordered(message.joint_names, point.velocities, still_J)
+             if len(point.velocities) else None for point in points], before)
 
-    def _ordered(self, message, rows, missing_J) -> np.ndarray:
-        """Put columns in the controller's order; joints left out keep ``missing_J``."""
-        ordered_TJ = np.tile(missing_J, (len(rows), 1))
-        names = list(message.joint_names)
-        for column, name in enumerate(names):
-            ordered_TJ[:, self.joint_names.index(name)] = [row[column] for row in rows]
-        return ordered_TJ
+    def _ordered(self, names, values, missing_J) -> np.ndarray:
+        """Return values in the controller's order; joints left out keep ``missing_J``."""
+        ordered_J = np.array(missing_J)
+        ordered_J[[self.joint_names.index(name) for name in names]] = values
+        return ordered_J
 
     def _validate(self, message, now_ns: int) -> None:
         names = list(message.joint_names)

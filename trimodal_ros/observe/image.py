@@ -21,10 +21,12 @@ import numpy as np
 
 from ..spec import CameraSpec
 
-BYTES_PER_PIXEL = {
-    'rgb8': 3, 'bgr8': 3, 'rgba8': 4, 'bgra8': 4, 'mono8': 1,
-    'bayer_rggb8': 1, 'bayer_bggr8': 1, 'bayer_gbrg8': 1, 'bayer_grbg8': 1,
+BAYER_TO_RGB = {
+    'bayer_rggb8': cv2.COLOR_BayerRGGB2RGB, 'bayer_bggr8': cv2.COLOR_BayerBGGR2RGB,
+    'bayer_gbrg8': cv2.COLOR_BayerGBRG2RGB, 'bayer_grbg8': cv2.COLOR_BayerGRBG2RGB,
 }
+BYTES_PER_PIXEL = {'rgb8': 3, 'bgr8': 3, 'rgba8': 4, 'bgra8': 4, 'mono8': 1,
+                   **dict.fromkeys(BAYER_TO_RGB, 1)}
 MAX_SIDE_PX = 8192
 
 
@@ -50,9 +52,11 @@ def decode_image(message, camera: CameraSpec) -> np.ndarray:
 def to_rgb(message, name: str) -> np.ndarray:
     """Return a message's pixels as RGB uint8 [H, W, 3] in the size they were sent in."""
     rows = _unpad(message, name)
-    if message.encoding == 'rgb8':
-        return rows.reshape(message.height, message.width, 3)
-    return _convert(message, rows, name)
+    try:
+        return _convert(message, rows)
+    except Exception as error:  # noqa: B902 - cv_bridge's vary: KeyError, TypeError, cv2.error
+        raise ImageError(f'camera {name!r}: {message.width}x{message.height} {message.encoding} '
+                         f'cannot be converted to rgb8: {error!r}') from error
 
 
 def _unpad(message, name: str) -> np.ndarray:
@@ -71,12 +75,12 @@ def _unpad(message, name: str) -> np.ndarray:
     return np.ascontiguousarray(data.reshape(height, step)[:, :row_bytes])
 
 
-def _convert(message, rows: np.ndarray, name: str) -> np.ndarray:
-    try:
-        from cv_bridge import CvBridge  # needs sensor_msgs, so only where rgb8 does not do
-    except ImportError as error:
-        raise ImageError(f'camera {name!r}: encoding {message.encoding!r} needs cv_bridge, '
-                         'which is not installed') from error
+def _convert(message, rows: np.ndarray) -> np.ndarray:
+    if message.encoding == 'rgb8':
+        return rows.reshape(message.height, message.width, 3)
+    if message.encoding in BAYER_TO_RGB:  # cv_bridge from PyPI lacks one of them
+        return cv2.cvtColor(rows, BAYER_TO_RGB[message.encoding])
+    from cv_bridge import CvBridge  # needs sensor_msgs, so only where rgb8 does not do
     unpadded = type('Unpadded', (), {
         'encoding': message.encoding, 'height': message.height, 'width': message.width,
         'is_bigendian': False, 'step': rows.shape[1], 'data': rows.reshape(-1)})

@@ -14,10 +14,17 @@
 
 """The main job end to end, with the shipped checkpoint, as a user runs it."""
 
+from importlib import import_module
 import json
+import os
+from pathlib import Path
+import re
+import shutil
+import signal
 import subprocess
 import sys
 
+from conftest import so101_yaml
 import pytest
 
 from trimodal_ros.record.episode import find_episodes, read_info, read_messages
@@ -52,11 +59,11 @@ def test_demo_shows_what_the_robot_did(tmp_path):
     assert 'refused' not in (out / 'log' / 'simulated_robot.log').read_text()
 
 
-def test_demo_leaves_other_folders_alone(tmp_path):
+def test_demo_leaves_other_folders_alone(tmp_path, small_checkpoint):
     """Catches --out pointed at one's home."""
     pytest.importorskip('rclpy')
     (tmp_path / 'precious').write_text('')
-    ended = run('nodes.demo', '--out', tmp_path)
+    ended = run('nodes.demo', '--out', tmp_path, '--checkpoint', small_checkpoint)
     assert ended.returncode != 0 and 'not an earlier demo' in ended.stderr
     assert (tmp_path / 'precious').exists()
 
@@ -93,20 +100,143 @@ def test_shipped_checkpoint_does_the_task(tmp_path, shipped):
     assert data['successes'] >= 10 and data['followed_scene'] == 0
 
 
-def test_rollout_of_no_checkpoint_is_one_line(tmp_path):
-    """Catches a traceback where a path is wrong."""
-    ended = run('evaluate', 'rollout', '--checkpoint', tmp_path)
-    assert ended.returncode == 1
-    assert ended.stderr.strip().splitlines()[-1].startswith('error: checkpoint')
+def refuse_constant(name):
+    raise ValueError(f'{name} is not JSON')
+
+
+def test_rollout_through_ros_counts_everything(tmp_path, small_checkpoint):
+    """Catches figures without the bad cases, a swap that isn't looked at, and NaN in JSON."""
+    pytest.importorskip('rclpy')
+    ended = run('evaluate', 'rollout', '--ros', '--swap-instruction', '--episodes', 1,
+                '--checkpoint', small_checkpoint, '--json', tmp_path / 'figures.json')
+    assert ended.returncode == 0, ended.stderr
+    data = json.loads((tmp_path / 'figures.json').read_text(), parse_constant=refuse_constant)
+    assert data['ros'] and data['episodes'] == 1
+    [trial] = data['trials']
+    assert isinstance(trial['followed_scene'], bool)
+    assert data['followed_scene'] == trial['followed_scene']
+    assert data['refused_plans'] == len(trial['refusals']) >= data['late_plans']
+    latency = data['latency_ms']
+    assert {stage['count'] for stage in latency.values()} == {latency['model call']['count']}
+    assert latency['model call']['count'] > 0
+    assert 0 < data['real_time_factor'] <= 1
+    assert "did the scene's own task instead: " in ended.stdout
+
+
+def test_rollout_says_the_templates_in_turn(tmp_path, small_checkpoint):
+    """Catches --templates read and not said."""
+    (tmp_path / 'templates.txt').write_text('shift the {object} to the {place}\n'
+                                            'on the {place} goes the {object}\n')
+    ended = run('evaluate', 'rollout', '--checkpoint', small_checkpoint, '--episodes', 2,
+                '--workers', 1, '--templates', tmp_path / 'templates.txt', '--json',
+                tmp_path / 'figures.json')
+    assert ended.returncode == 0, ended.stderr
+    trials = json.loads((tmp_path / 'figures.json').read_text())['trials']
+    assert trials[0]['instruction'].startswith('shift the ')
+    assert trials[1]['instruction'].startswith('on the ')
+
+
+@pytest.fixture
+def files(tmp_path, small_checkpoint) -> dict[str, str]:
+    """Names of a good checkpoint, and of what no command can work with."""
+    shutil.copytree(small_checkpoint, tmp_path / 'torn')
+    os.truncate(tmp_path / 'torn' / 'model.safetensors', 1000)
+    (tmp_path / 'plain.txt').write_text('put it there\n')
+    return {'good': str(small_checkpoint), 'torn': str(tmp_path / 'torn'),
+            'plain': str(tmp_path / 'plain.txt'), 'none': str(tmp_path / 'none'),
+            'out': str(tmp_path / 'out')}
+
+
+@pytest.mark.parametrize('command, reason', [
+    ('evaluate.__main__ rollout --checkpoint none', 'none does not exist'),
+    ('evaluate.__main__ rollout --checkpoint torn', 'model.safetensors is damaged'),
+    ('evaluate.__main__ rollout --checkpoint torn --ros', 'model.safetensors is damaged'),
+    ('evaluate.__main__ rollout --checkpoint good --templates none', 'No such file'),
+    ('evaluate.__main__ rollout --checkpoint good --templates plain', 'needs {object}'),
+    ('evaluate.__main__ rollout --checkpoint good --episodes 0', 'at least 1'),
+    ('evaluate.__main__ rollout --checkpoint good --replan-steps 99 --ros', 'replan_steps'),
+    ('sim.__main__ demonstrate --out out --episodes 0', 'at least 1'),
+    ('sim.__main__ demonstrate --out out --episodes 1 --templates plain', 'needs {object}'),
+    ('sim.__main__ demonstrate --out out --episodes 1 --robot none', 'No such file'),
+    ('sim.__main__ correct --out out --episodes 1 --checkpoint none', 'none does not exist'),
+    ('sim.__main__ correct --out out --episodes 1 --checkpoint torn', 'is damaged'),
+    ('nodes.demo --out out --checkpoint none', 'none does not exist'),
+    ('nodes.demo --out out --checkpoint torn', 'model.safetensors is damaged'),
+])
+def test_what_cannot_be_used_is_one_line(files, tmp_path, command, reason):
+    """Catches a traceback, a broken pool and a folder begun where a path or a number is wrong."""
+    module, *arguments = [files.get(word, word) for word in command.split()]
+    if module.startswith('nodes'):
+        pytest.importorskip('rclpy')
+    with pytest.raises(SystemExit) as ended:
+        import_module(f'trimodal_ros.{module}').main(arguments)
+    assert ended.value.code.startswith('error: ') and reason in ended.value.code
+    assert '\n' not in ended.value.code and not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_demo_told_to_end_ends_its_nodes(files, number):
+    """Catches nodes that outlive the demo, and a demo that waits for answers all the same."""
+    pytest.importorskip('rclpy')
+    from graph import wait_for
+    demo = subprocess.Popen(
+        [sys.executable, '-m', 'trimodal_ros.nodes.demo', '--checkpoint', files['good'], '--out',
+         files['out']], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    nodes = wait_for(lambda: len(children(demo.pid)) == 3 and children(demo.pid), 'three nodes')
+    demo.send_signal(number)
+    output, _ = demo.communicate(timeout=240)
+    assert demo.returncode not in (0, -number), output
+    assert not any(Path(f'/proc/{pid}').exists() for pid in nodes)
+    assert 'Traceback' not in output
+
+
+def children(pid: int) -> list[str]:
+    """Return the processes that one has started and not ended."""
+    return Path(f'/proc/{pid}/task/{pid}/children').read_text().split()
+
+
+def test_a_policy_that_does_not_come_up_says_why(files, tmp_path):
+    """Catches a reason left in a log that is deleted with its folder."""
+    pytest.importorskip('rclpy')
+    bring_up = ('import pathlib, sys; '
+                'from trimodal_ros.nodes.private_graph import enter_private_graph; '
+                'from trimodal_ros.nodes.session import simulated_session; '
+                'enter_private_graph(); '
+                'simulated_session(*map(pathlib.Path, sys.argv[1:])).__enter__()')
+    ended = subprocess.run(
+        [sys.executable, '-c', bring_up, files['torn'], so101_yaml(), tmp_path / 'log'],
+        capture_output=True, text=True, timeout=240, check=False)
+    error = ended.stderr.partition('ConductorError: ')[2]
+    assert error.startswith('policy refused') and 'model.safetensors is damaged' in error
+
+
+def undescribed(help_text: str) -> list[str]:
+    """Return the options and arguments of a help text that say no more than their default."""
+    texts, name = {}, ''
+    for line in re.findall('^│ (.*)│$', help_text, re.MULTILINE):
+        if not line.startswith(' '):  # as further lines of a description do
+            name, _, line = line.strip().partition('  ')
+        texts[name] = texts.get(name, '') + ' ' + line.strip()
+    return [name for name, text in texts.items()
+            if name.startswith(('-', '['))
+            and not re.sub(r'\((default|required)\b.*?\)', '', text).strip()]
+
+
+def test_undescribed_options_are_found():
+    """Catches a check that takes a default for a description."""
+    text = '│ --out PATH   Where to. (default: x) │\n│ --seed INT   (default: 0)   │\n'
+    assert undescribed(text) == ['--seed INT']
+    assert undescribed('│ --long-one STR      │\n│      Some text  │\n') == []
+    assert undescribed('│ --long-one STR      │\n│      (required)    │\n') == ['--long-one STR']
 
 
 @pytest.mark.parametrize('module, command', [
     ('sim', ['demonstrate']), ('sim', ['correct']), ('train', []), ('evaluate', ['rollout']),
-    ('evaluate', ['alignment']),
-    ('nodes.demo', [])])
+    ('evaluate', ['alignment']), ('evaluate', ['search']), ('nodes.demo', [])])
 def test_help_teaches(module, command):
     """Catches an option without a description."""
     if module.startswith('nodes'):
         pytest.importorskip('rclpy')
     ended = run(module, *command, '--help')
-    assert ended.returncode == 0 and 'usage:' in ended.stdout
+    assert ended.returncode == 0 and '│ --' in ended.stdout
+    assert undescribed(ended.stdout) == []

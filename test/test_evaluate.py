@@ -12,17 +12,22 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
+from dataclasses import replace
+import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from trimodal_ros.command.pilot import Decision
+from trimodal_ros.evaluate.__main__ import describe
 from trimodal_ros.evaluate.film import camera_frames, write_animation, write_strip
 from trimodal_ros.evaluate.page import write_page
 from trimodal_ros.evaluate.rollout import make_trials, summarize, TrialResult
 from trimodal_ros.evaluate.statistics import percentile, wilson_interval
 from trimodal_ros.record.episode import find_episodes
+from trimodal_ros.spec import Observation
 
 
 @pytest.mark.parametrize('successes, trials', [(0, 10), (7, 9), (50, 50)])
@@ -55,6 +60,51 @@ def test_summary_counts():
                TrialResult(1, '', False, True, 100, ('x',))]
     figures = summarize(results)
     assert (figures['successes'], figures['followed_scene'], figures['refused_plans']) == (1, 1, 1)
+
+
+def test_refused_decisions_count_too(so101):
+    """Catches latencies without the late decisions, and those of another sentence among them."""
+    pytest.importorskip('rclpy')
+    from trimodal_ros.nodes.conductor import count_decisions, TaskResult
+    from trimodal_ros.nodes.decision_message import decision_message
+    from trimodal_ros.nodes.ros_rollout import latencies, trial_result
+    [trial] = make_trials(1, 7, ['put the {object} on the {place}'], swap=True)
+    seen = Observation.make_example(so101)
+    stages_ms = {'observe': 1.0, 'model': 20.0, 'command': 2.0}
+    decided = [(seen, '', 30.0), (seen, 'late: the image is 0.400 s old', 400.0),
+               (seen, "joint 'gripper' is outside", 40.0),
+               (replace(seen, instruction='said before'), 'late', 900.0)]
+    result = TaskResult(f' {seen.instruction}  ', False, 1.0, did_scene_task=True)
+    count_decisions(result, [
+        decision_message(Decision(observation, None, refusal, stages_ms), age_ms, 'hash')
+        for observation, refusal, age_ms in decided])
+    assert latencies([result])['observation age at decision']['max'] == 400.0
+    assert latencies([result])['model call']['count'] == 3
+    assert trial_result(trial, result).refusals == (decided[1][1], decided[2][1])
+    assert trial_result(trial, result).followed_scene
+
+
+def test_real_time_factor_is_of_the_trials():
+    """Catches the nodes' start among the trials, and a part of a scene counted for the whole."""
+    pytest.importorskip('rclpy')
+    from trimodal_ros.nodes.ros_rollout import robot_figures
+    figures = robot_figures('scene 9: a\nreal-time factor 0.100\nscene 1: a\n'
+                            'real-time factor 0.500\nreal-time factor 1.000\nscene 2: a\n'
+                            'trajectory refused: x\nreal-time factor 0.800\n')
+    assert figures == {'real_time_factor': pytest.approx(0.9), 'refused_by_controller': 1}
+
+
+def test_figures_without_a_decision_are_json():
+    """Catches NaN, which JSON does not have, where nothing was decided or reported."""
+    pytest.importorskip('rclpy')
+    from trimodal_ros.nodes.conductor import TaskResult
+    from trimodal_ros.nodes.ros_rollout import latencies, robot_figures
+    figures = {**summarize([TrialResult(0, '', False, False, 100, ())]), 'ros': True,
+               'swap_instruction': True, 'late_plans': 0, **robot_figures(''),
+               'latency_ms': latencies([TaskResult('', False, 10.0)])}
+    assert json.loads(json.dumps(figures, allow_nan=False))['real_time_factor'] is None
+    assert 'model call: no decision' in describe(figures)
+    assert 'real-time factor not reported' in describe(figures)
 
 
 def test_films_show_the_episode(episodes, tmp_path):

@@ -22,10 +22,8 @@ from typing import Annotated
 
 import tyro
 
-from .gallery import GalleryError
 from .search import search
-from ..embed.language import EncoderNotFound
-from ..plan.checkpoint import CheckpointError, content_hash, load_checkpoint, read_config
+from ..plan.checkpoint import content_hash, load_checkpoint, read_config
 from ..sim.sentences import read_templates
 
 DEFAULT_TEMPLATE = 'put the {object} on the {place}'
@@ -50,11 +48,9 @@ def rollout(checkpoint: Path, json_file: Annotated[Path | None, tyro.conf.arg(na
     """
     from .rollout import make_trials, run_trials, summarize
     sentences = [DEFAULT_TEMPLATE] if templates is None else read_templates(templates)
-    read_config(checkpoint)
     trials = make_trials(episodes, seed, sentences, swap_instruction)
     if ros:
-        from ..nodes.ros_rollout import run_trials_through_ros  # a command may reach right
-        figures = run_trials_through_ros(checkpoint, trials, replan_steps)
+        figures = _through_ros(checkpoint, trials, replan_steps)
     else:
         figures = summarize(run_trials(checkpoint, trials, workers, replan_steps))
     figures = {'checkpoint': content_hash(checkpoint), 'seed': seed, 'ros': ros,
@@ -62,7 +58,16 @@ def rollout(checkpoint: Path, json_file: Annotated[Path | None, tyro.conf.arg(na
     print(describe(figures))
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(figures, indent=1) + '\n')
+        json_file.write_text(json.dumps(figures, indent=1, allow_nan=False) + '\n')
+
+
+def _through_ros(checkpoint: Path, trials: list, replan_steps: int) -> dict:
+    from ..nodes.private_graph import GraphError  # a command may reach right
+    from ..nodes.ros_rollout import run_trials_through_ros
+    try:
+        return run_trials_through_ros(checkpoint, trials, replan_steps)
+    except GraphError as error:
+        raise SystemExit(f'error: {error}') from error
 
 
 def describe(figures: dict) -> str:
@@ -72,15 +77,23 @@ def describe(figures: dict) -> str:
              f'({100 * figures["success_rate"]:.1f} %, 95 % interval '
              f'{100 * low:.1f}-{100 * high:.1f} %)']
     if figures['swap_instruction']:
-        followed = figures['followed_scene']
-        lines.append("did the scene's own task instead: "
-                     f'{"not looked at through ROS" if followed is None else followed}')
-    for name, stage in figures.get('latency_ms', {}).items():
-        lines.append(f'{name}: p50 {stage["p50"]:.1f} ms, p99 {stage["p99"]:.1f} ms, '
-                     f'max {stage["max"]:.1f} ms over {stage["count"]} decisions')
-    if 'real_time_factor' in figures:
-        lines.append(f'real-time factor {figures["real_time_factor"]:.3f}')
+        lines.append(f"did the scene's own task instead: {figures['followed_scene']}")
+    if figures['ros']:
+        lines += _describe_ros(figures)
+    else:
+        lines.append(f'plans refused: {figures["refused_plans"]}')
     return '\n'.join(lines)
+
+
+def _describe_ros(figures: dict) -> list[str]:
+    lines = [f'plans refused: {figures["refused_plans"]}, of them late: {figures["late_plans"]}; '
+             f'by the controller: {figures["refused_by_controller"]}']
+    for name, stage in figures['latency_ms'].items():
+        lines.append(f'{name}: no decision' if stage is None else
+                     f'{name}: p50 {stage["p50"]:.1f} ms, p99 {stage["p99"]:.1f} ms, '
+                     f'max {stage["max"]:.1f} ms over {stage["count"]} decisions')
+    factor = figures['real_time_factor']
+    return [*lines, f'real-time factor {"not reported" if factor is None else f"{factor:.3f}"}']
 
 
 def alignment(checkpoint: Path, episodes: list[Path],
@@ -123,7 +136,7 @@ def main(args: list[str] | None = None) -> None:
         tyro.extras.subcommand_cli_from_dict(
             {'rollout': rollout, 'alignment': alignment, 'search': search}, args=args,
             prog='trimodal_ros.evaluate', description='What a checkpoint is worth.')
-    except (CheckpointError, EncoderNotFound, GalleryError) as error:
+    except (ValueError, OSError) as error:
         raise SystemExit(f'error: {error}') from error
 
 

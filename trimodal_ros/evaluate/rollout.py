@@ -45,26 +45,36 @@ class Trial:
     instruction: str
     scene_task: Task
 
+    @property
+    def is_swapped(self) -> bool:
+        """Tell whether another task is named than the scene was set up for."""
+        return self.layout.task != self.scene_task
+
 
 @dataclass(frozen=True)
 class TrialResult:
     """
     How a trial went.
 
-    ``followed_scene``: with a swapped instruction, the scene's own task was done instead; None
-    where that was not looked at.
+    ``followed_scene``: with a swapped instruction, the scene's own task was done instead.
     """
 
     seed: int
     instruction: str
     success: bool
-    followed_scene: bool | None
+    followed_scene: bool
     steps: int
     refusals: tuple[str, ...]
 
 
 def make_trials(episodes: int, seed: int, templates: Sequence[str], swap: bool) -> list[Trial]:
-    """Return trials on the layouts of ``seed`` on, templates taken in turn."""
+    """
+    Return trials on the layouts of ``seed`` on, templates taken in turn.
+
+    Raises ValueError for less than one episode.
+    """
+    if episodes < 1:
+        raise ValueError(f'episodes: {episodes}, expected at least 1')
     trials = []
     for index in range(episodes):
         scene = make_layout(seed + index)
@@ -74,9 +84,19 @@ def make_trials(episodes: int, seed: int, templates: Sequence[str], swap: bool) 
     return trials
 
 
+def check_planner(checkpoint: Path, replan_steps: int) -> None:
+    """
+    Raise here the CheckpointError or ValueError that every worker would.
+
+    A process that fails at its start breaks its pool or session, and the reason is lost.
+    """
+    PolicyPlanner(load_checkpoint(checkpoint), replan_steps)
+
+
 def run_trials(checkpoint: Path, trials: list[Trial], workers: int,
                replan_steps: int, max_steps: int = 100) -> list[TrialResult]:
     """Run trials on several processes, with a progress bar; results in order."""
+    check_planner(checkpoint, replan_steps)
     context = multiprocessing.get_context('spawn')
     jobs = [(trial, replan_steps, max_steps) for trial in trials]
     with ProcessPoolExecutor(workers, context, _start, (checkpoint,)) as pool:
@@ -96,10 +116,9 @@ def _run(job) -> TrialResult:
     simulated, policy = _WORKER['simulated'], _WORKER['policy']
     result = run_episode(simulated, policy.robot, trial.layout, trial.instruction,
                          PolicyPlanner(policy, replan_steps), max_steps)
-    swapped = trial.layout.task != trial.scene_task
     return TrialResult(
         trial.layout.seed, trial.instruction, result.success,
-        swapped and simulated.world.is_done(trial.scene_task), result.steps,
+        trial.is_swapped and simulated.world.is_done(trial.scene_task), result.steps,
         tuple(result.refusals))
 
 
@@ -107,11 +126,10 @@ def summarize(results: list[TrialResult]) -> dict:
     """Return success with its Wilson interval, and every trial."""
     successes = sum(result.success for result in results)
     low, high = wilson_interval(successes, len(results))
-    followed = [result.followed_scene for result in results]
     return {
         'episodes': len(results), 'successes': successes,
         'success_rate': successes / len(results), 'wilson_95': [low, high],
-        'followed_scene': None if any(f is None for f in followed) else sum(followed),
+        'followed_scene': sum(result.followed_scene for result in results),
         'mean_steps': float(np.mean([result.steps for result in results])),
         'refused_plans': sum(len(result.refusals) for result in results),
         'trials': [asdict(result) for result in results]}

@@ -32,44 +32,64 @@ from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
+from .private_graph import GraphError, NodeProcesses
 from .ros import LATCHED_QOS
+from ..observe.instruction import normalize_instruction
 from ..sim.layout import Task
 
 SERVICE_TIMEOUT_S = 60.0
 POLL_S = 0.02
+TASK_TOPICS = ('task_done', 'scene_task_done')
+STAGES = ('observe', 'model', 'command')
 
 
-class ConductorError(RuntimeError):
+class ConductorError(GraphError):
     """A node did not do what it was asked; the message names it."""
 
 
 @dataclass
 class TaskResult:
-    """How one task went; ages and stages in ms, one a decision."""
+    """
+    How one task went.
+
+    ``ages_ms`` of the observation when its decision was out, and ``stages_ms``, are of every
+    decision, ``refusals`` the reasons of those whose plan was not sent. ``did_scene_task``: the
+    task that the scene was set up for is done, whatever was said.
+    """
 
     instruction: str
     success: bool
     seconds: float
+    did_scene_task: bool = False
     ages_ms: list[float] = field(default_factory=list)
     stages_ms: dict[str, list[float]] = field(default_factory=dict)
+    refusals: list[str] = field(default_factory=list)
     episode: str = ''
 
 
 class Conductor:
-    """A node on a thread of its own; ``check`` is called while waiting and may raise."""
+    """
+    A node on a thread of its own.
 
-    def __init__(self, check: Callable[[], None] = lambda: None):
-        rclpy.init()
+    ``processes`` run the other nodes, where they were started here: should one end, whoever
+    waits is told.
+    """
+
+    def __init__(self, processes: NodeProcesses | None = None):
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)  # they raise, here
         self.node = rclpy.create_node('conductor')
-        self._check = check
-        self._task_done = False
+        self._processes = processes
+        self._clients = {}
+        self._done = {}  # 'task_done' and 'scene_task_done', as heard since the scene was laid
         self._decisions = []
         self._instruction = self.node.create_publisher(String, 'instruction', LATCHED_QOS)
-        self.node.create_subscription(Bool, 'simulated_robot/task_done', self._on_done,
-                                      LATCHED_QOS)
+        for topic in TASK_TOPICS:
+            self.node.create_subscription(Bool, f'simulated_robot/{topic}',
+                                          self._done_callback(topic), LATCHED_QOS)
         self.node.create_subscription(DiagnosticArray, 'policy/decision',
                                       self._decisions.append, 100)
         self._executor = SingleThreadedExecutor()
@@ -88,35 +108,52 @@ class Conductor:
         self.node.destroy_node()
         rclpy.try_shutdown()
 
-    def _on_done(self, message: Bool) -> None:
-        self._task_done = message.data
+    def _done_callback(self, topic: str) -> Callable[[Bool], None]:
+        def store(message: Bool) -> None:
+            self._done[topic] = message.data
+        return store
 
     # -- asking nodes
 
     def call(self, service_type, name: str, request):
-        """Call a service and wait. Raises ConductorError, naming it, when it stays silent."""
-        client = self.node.create_client(service_type, name)
-        try:
-            self._wait(client.service_is_ready, f'service {name!r} did not appear')
-            future = client.call_async(request)
-            self._wait(future.done, f'service {name!r} did not answer')
-            return future.result()
-        finally:
-            self.node.destroy_client(client)
+        """
+        Call ``<node>/<service>`` and wait.
 
-    def _wait(self, condition: Callable[[], bool], complaint: str) -> None:
+        Raises ConductorError, naming it, when it stays silent. A service keeps its client: to
+        one it has not met yet its answer would be lost.
+        """
+        if name not in self._clients:
+            self._clients[name] = self.node.create_client(service_type, name)
+        client, node = self._clients[name], name.split('/')[0]
+        self._wait(client.service_is_ready, node, f'service {name!r} did not appear')
+        future = client.call_async(request)
+        self._wait(future.done, node, f'service {name!r} did not answer')
+        return future.result()
+
+    def _wait(self, condition: Callable[[], bool], node: str, complaint: str) -> None:
         deadline = time.monotonic() + SERVICE_TIMEOUT_S
         while not condition():
             self._check()
             if time.monotonic() > deadline:
-                raise ConductorError(f'{complaint} within {SERVICE_TIMEOUT_S:g} s')
+                raise ConductorError(
+                    f'{complaint} within {SERVICE_TIMEOUT_S:g} s; {self._log_of(node)}')
             time.sleep(POLL_S)
+
+    def _check(self) -> None:
+        if self._processes is not None:
+            self._processes.check()
+
+    def _log_of(self, node: str) -> str:
+        if self._processes is None:
+            return 'see its log'
+        return f'the end of its log:\n{self._processes.tail(node)}'
 
     def transition(self, transition: int, node: str = 'policy') -> None:
         """Ask for a lifecycle transition, such as ``Transition.TRANSITION_ACTIVATE``."""
         request = ChangeState.Request(transition=Transition(id=transition))
         if not self.call(ChangeState, f'{node}/change_state', request).success:
-            raise ConductorError(f'{node} refused lifecycle transition {transition}; see its log')
+            raise ConductorError(f'{node} refused lifecycle transition {transition}; '
+                                 f'{self._log_of(node)}')
 
     def set_parameters(self, node: str, **values) -> None:
         """Set integer and string parameters of a node."""
@@ -140,7 +177,7 @@ class Conductor:
 
     def _start_recording(self) -> None:
         """Ask until the recorder has heard the instruction: it comes by another topic."""
-        self._wait(self._try_recording, 'the recorder did not start')
+        self._wait(self._try_recording, 'recorder', 'the recorder did not start')
 
     def _try_recording(self) -> bool:
         return self.call(Trigger, 'recorder/start', Trigger.Request()).success
@@ -148,13 +185,20 @@ class Conductor:
     # -- tasks on the simulated robot
 
     def lay_scene(self, seed: int, task: Task, scene_object: str = '') -> None:
-        """Hold the policy, lay a scene, and let the policy go on, with no instruction."""
+        """
+        Hold the policy, lay a scene, and let the policy go on, with no instruction.
+
+        Returns when the robot has told that nothing is done yet: what it told of the scene
+        before may still have been on its way.
+        """
         self.say('')
         self.transition(Transition.TRANSITION_DEACTIVATE)
         self.set_parameters('simulated_robot', seed=seed, task_object=task.object,
                             task_place=task.place, scene_object=scene_object)
+        self._done.clear()
         self.trigger('simulated_robot/reset')
-        self._task_done = False
+        self._wait(lambda: self._done == dict.fromkeys(TASK_TOPICS, False), 'simulated_robot',
+                   'the simulated robot did not tell that nothing is done yet')
         self.transition(Transition.TRANSITION_ACTIVATE)
 
     def run_task(self, instruction: str, timeout_s: float,
@@ -166,26 +210,32 @@ class Conductor:
         self.say(instruction)
         if record:
             self._start_recording()
-        while not self._task_done and time.monotonic() - started < timeout_s:
+        while not self._done['task_done'] and time.monotonic() - started < timeout_s:
             self._check()
             progress(time.monotonic() - started)
             time.sleep(POLL_S)
-        seconds, success = time.monotonic() - started, self._task_done
-        result = self._result(instruction, success, seconds)
+        result = TaskResult(instruction, self._done['task_done'], time.monotonic() - started,
+                            self._done['scene_task_done'])
+        count_decisions(result, list(self._decisions))
         if record:
-            result.episode = self.trigger(f'recorder/{"success" if success else "failure"}')
+            outcome = 'success' if result.success else 'failure'
+            result.episode = self.trigger(f'recorder/{outcome}')
         return result
 
-    def _result(self, instruction: str, success: bool, seconds: float) -> TaskResult:
-        result = TaskResult(instruction, success, seconds)
-        for message in list(self._decisions):
-            values = {item.key: item.value for item in message.status[0].values}
-            if values['instruction'] != instruction or message.status[0].message != 'commanded':
-                continue
-            result.ages_ms.append(float(values['age_ms']))
-            for stage in ('observe', 'model', 'command'):
-                result.stages_ms.setdefault(stage, []).append(float(values[f'{stage}_ms']))
-        return result
+
+def count_decisions(result: TaskResult, decisions: list[DiagnosticArray]) -> None:
+    """Add every decision on the result's instruction to it, also those that were refused."""
+    said = normalize_instruction(result.instruction)
+    for message in decisions:
+        status = message.status[0]
+        values = {item.key: item.value for item in status.values}
+        if values['instruction'] != said:
+            continue
+        result.ages_ms.append(float(values['age_ms']))
+        for stage in STAGES:
+            result.stages_ms.setdefault(stage, []).append(float(values[f'{stage}_ms']))
+        if status.message != 'commanded':
+            result.refusals.append(status.message)
 
 
 def _parameter_value(value) -> ParameterValue:

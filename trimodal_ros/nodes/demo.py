@@ -30,15 +30,16 @@ from rclpy.utilities import remove_ros_args
 import tyro
 
 from .conductor import Conductor, TaskResult
-from .private_graph import enter_private_graph
+from .private_graph import enter_private_graph, GraphError
 from .session import attached_session, simulated_session
 from ..evaluate.film import camera_frames, write_animation, write_strip
 from ..evaluate.page import write_page
 from ..evaluate.statistics import percentile
 from ..paths import share_dir
-from ..plan.checkpoint import content_hash
+from ..plan.checkpoint import load_checkpoint
 from ..progress import progress_bar
 from ..sim.layout import OBJECTS, PLACES, Task
+from ..spec import RobotSpec
 
 INSTRUCTIONS = (
     'put the red cube on the left plate',
@@ -104,6 +105,8 @@ def demo(out: Path = Path('out/demo'), checkpoint: Path | None = None,
     tasks = [task_of(text) for text in instructions]
     checkpoint = checkpoint or share_dir() / 'models' / 'so101_tabletop'
     robot = robot or share_dir() / 'config' / 'robots' / 'so101.yaml'
+    identity = load_checkpoint(  # refused here, before anything is cleared or started
+        checkpoint, robot=RobotSpec.from_yaml(robot)).content_hash
     _prepare(out, keep=(EPISODES,) if attach else ())  # a running recorder has its own
     if attach:
         session = attached_session()
@@ -117,7 +120,7 @@ def demo(out: Path = Path('out/demo'), checkpoint: Path | None = None,
             result = _run_one(conductor, FIRST_SEED + index, text, task)
             shown.append(_show(out, index, result))
     write_page('demo_page', out / 'index.html', title='One instruction after another',
-               subtitle=f'SO-101, simulated; checkpoint {content_hash(checkpoint)}. Left and '
+               subtitle=f'SO-101, simulated; checkpoint {identity}. Left and '
                         "right are the arm's own; the front camera looks at it.", rows=shown)
     print_table(shown)
     print(f'page: {(out / "index.html").resolve()}')
@@ -171,8 +174,10 @@ def main(args: list[str] | None = None) -> None:
     args = remove_ros_args(sys.argv)[1:] if args is None else args
     try:
         raise SystemExit(tyro.cli(demo, args=args, prog='trimodal_ros.nodes.demo'))
-    except ValueError as error:
+    except (ValueError, OSError, GraphError) as error:
         raise SystemExit(f'error: {error}') from error
+    except KeyboardInterrupt:
+        raise SystemExit('interrupted') from None
 
 
 if __name__ == '__main__':

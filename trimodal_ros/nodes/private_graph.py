@@ -30,6 +30,10 @@ DOMAINS = range(1, 101)  # within the ports Linux leaves free
 STOP_TIMEOUT_S = 15.0
 
 
+class GraphError(RuntimeError):
+    """The ROS graph, or a node on it, is not as it is needed; the message says which."""
+
+
 def enter_private_graph() -> int:
     """
     Confine this process and its children to loopback and a domain nobody else here uses.
@@ -55,7 +59,7 @@ def _claim_domain() -> int:
             os.close(file)
             continue
         return domain  # the lock lives as long as the process: the file stays open
-    raise RuntimeError(f'all {len(DOMAINS)} private ROS domains of this machine are in use')
+    raise GraphError(f'all {len(DOMAINS)} private ROS domains of this machine are in use')
 
 
 class NodeProcesses:
@@ -81,11 +85,11 @@ class NodeProcesses:
                 stdin=subprocess.DEVNULL, start_new_session=True)
 
     def check(self) -> None:
-        """Raise RuntimeError with the end of its log when a process has ended by itself."""
+        """Raise GraphError with the end of its log when a process has ended by itself."""
         for node, process in self._running.items():
             if process.poll() is not None:
-                raise RuntimeError(f'{node} ended with {process.returncode}; the end of '
-                                   f'{self.log_dir / node}.log:\n{self.tail(node)}')
+                raise GraphError(f'{node} ended with {process.returncode}; the end of '
+                                 f'its log:\n{self.tail(node)}')
 
     def tail(self, node: str, lines: int = 15) -> str:
         """Return the last lines of a node's log."""
@@ -109,7 +113,10 @@ class NodeProcesses:
         self._running.clear()
 
     def __enter__(self):
+        # SIGTERM becomes an exception, as SIGINT is: else they would outlive this process.
+        self._before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
         return self
 
     def __exit__(self, *exception):
         self.stop()
+        signal.signal(signal.SIGTERM, self._before)

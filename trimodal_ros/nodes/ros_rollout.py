@@ -23,10 +23,10 @@ import tempfile
 import numpy as np
 import yaml
 
-from .conductor import Conductor, TaskResult
+from .conductor import Conductor, STAGES, TaskResult
 from .private_graph import enter_private_graph
 from .session import replan_period_s, simulated_session
-from ..evaluate.rollout import summarize, Trial, TrialResult
+from ..evaluate.rollout import check_planner, summarize, Trial, TrialResult
 from ..evaluate.statistics import summarize_ms
 from ..plan.checkpoint import read_config
 from ..progress import progress_bar
@@ -35,7 +35,12 @@ TIMEOUT_S = 10.0  # 100 decision steps
 
 
 def run_trials_through_ros(checkpoint: Path, trials: list[Trial], replan_steps: int) -> dict:
-    """Run trials one after another; figures as in lockstep, with latencies."""
+    """
+    Run trials one after another; figures as in lockstep, with latencies.
+
+    Raises GraphError when a node fails, CheckpointError or ValueError before any is started.
+    """
+    check_planner(checkpoint, replan_steps)
     enter_private_graph()
     with tempfile.TemporaryDirectory(prefix='trimodal_ros_') as folder:
         robot = write_robot_yaml(checkpoint, Path(folder))
@@ -44,11 +49,25 @@ def run_trials_through_ros(checkpoint: Path, trials: list[Trial], replan_steps: 
                 replan_period_s=replan_period_s(robot, replan_steps)) as conductor:
             pairs = [(trial, _run(conductor, trial))
                      for trial in progress_bar(trials, desc='rollouts through ROS', unit='ep')]
-            log = (Path(folder) / 'log' / 'simulated_robot.log').read_text()
-    figures = summarize([_trial_result(trial, result) for trial, result in pairs])
-    factors = [float(text) for text in re.findall(r'real-time factor ([\d.]+)', log)]
-    return {**figures, 'latency_ms': latencies([result for _, result in pairs]),
-            'real_time_factor': float(np.mean(factors)) if factors else float('nan'),
+        log = (Path(folder) / 'log' / 'simulated_robot.log').read_text()  # to its last word
+    results = [result for _, result in pairs]
+    return {**summarize([trial_result(trial, result) for trial, result in pairs]),
+            'late_plans': sum(reason.startswith('late') for result in results
+                              for reason in result.refusals),
+            'latency_ms': latencies(results), **robot_figures(log)}
+
+
+def robot_figures(log: str) -> dict:
+    """
+    Return what the simulated robot reported.
+
+    The real-time factor is the mean of each scene's last report, which is of the whole scene,
+    and None without any. The first scene is left out: in it the other nodes start.
+    """
+    scenes = [re.findall(r'real-time factor ([\d.]+)', scene)
+              for scene in re.split(r'scene \d+:', log)[2:]]
+    factors = [float(reports[-1]) for reports in scenes if reports]
+    return {'real_time_factor': float(np.mean(factors)) if factors else None,
             'refused_by_controller': log.count('trajectory refused')}
 
 
@@ -66,19 +85,24 @@ def _run(conductor: Conductor, trial: Trial) -> TaskResult:
     return conductor.run_task(trial.instruction, TIMEOUT_S)
 
 
-def _trial_result(trial: Trial, result: TaskResult) -> TrialResult:
-    return TrialResult(trial.layout.seed, trial.instruction, result.success, None,
-                       round(10 * result.seconds), ())
+def trial_result(trial: Trial, result: TaskResult) -> TrialResult:
+    """Return a task's result as lockstep has it."""
+    return TrialResult(trial.layout.seed, trial.instruction, result.success,
+                       trial.is_swapped and result.did_scene_task, round(10 * result.seconds),
+                       tuple(result.refusals))
 
 
-def latencies(results: list[TaskResult]) -> dict[str, dict[str, float]]:
-    """Return the age at command, the model call and everything else, over all decisions."""
+def latencies(results: list[TaskResult]) -> dict[str, dict]:
+    """
+    Return how old the observation was, the model call and everything else.
+
+    Over all decisions, refused ones too: those that came too late are the slowest.
+    """
     ages = [age for result in results for age in result.ages_ms]
     stages = {stage: [value for result in results for value in result.stages_ms.get(stage, [])]
-              for stage in ('observe', 'model', 'command')}
+              for stage in STAGES}
     overhead = [age - model for age, model in zip(ages, stages['model'])]
-    return {'observation age at command': summarize_ms(ages),
-            'model call': summarize_ms(stages['model']),
-            'node overhead (age less model call)': summarize_ms(overhead),
-            'observe': summarize_ms(stages['observe']),
-            'check and join': summarize_ms(stages['command'])}
+    named = {'observation age at decision': ages, 'model call': stages['model'],
+             'node overhead (age less model call)': overhead, 'observe': stages['observe'],
+             'check and join': stages['command']}
+    return {name: summarize_ms(values) if values else None for name, values in named.items()}

@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,14 +41,14 @@ def simulated_session(checkpoint: Path, robot: Path, log_dir: Path, record_to: P
                                    **policy_parameters})
         if record_to is not None:
             processes.start('recorder', {'out': record_to, 'robot': robot})
-        with attached_session(processes.check) as conductor:
+        with attached_session(processes) as conductor:
             yield conductor
 
 
 @contextmanager
-def attached_session(check: Callable[[], None] = lambda: None) -> Iterator[Conductor]:
+def attached_session(processes: NodeProcesses | None = None) -> Iterator[Conductor]:
     """Configure and activate a policy that runs already, as under ``ros2 launch``."""
-    conductor = Conductor(check)
+    conductor = Conductor(processes)
     try:
         conductor.transition(Transition.TRANSITION_CONFIGURE)
         conductor.transition(Transition.TRANSITION_ACTIVATE)

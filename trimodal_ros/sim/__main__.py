@@ -17,11 +17,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TYPE_CHECKING
 
 import tyro
 
 from ..paths import share_dir
+
+if TYPE_CHECKING:
+    from .collect import Collection
 
 CONFIG = share_dir() / 'config'
 ROBOT = CONFIG / 'robots' / 'so101.yaml'
@@ -42,9 +45,8 @@ def demonstrate(out: Path, episodes: int, seed: int = 0, workers: int = 2, robot
     :param templates: Sentence templates, one a line, with {object} and {place}.
     :param noise: Push the arm off its plan now and then, so that recovering is shown too.
     """
-    from .collect import collect, Collection
-    share = collect(Collection(out, robot, templates, noise=noise),
-                    range(seed, seed + episodes), workers)
+    from .collect import Collection
+    share = _collect(Collection(out, robot, templates, noise=noise), seed, episodes, workers)
     print(f'{episodes} episodes in {out}; {100 * share:.1f} % ended in success')
 
 
@@ -62,10 +64,31 @@ def correct(checkpoint: Path, out: Path, episodes: int, seed: int = 0, workers: 
     :param templates: Sentence templates, one a line, with {object} and {place}.
     :param replan_steps: Steps of each chunk that are carried out.
     """
-    from .collect import collect, Collection
-    share = collect(Collection(out, robot, templates, checkpoint, replan_steps),
-                    range(seed, seed + episodes), workers)
+    from .collect import Collection
+    share = _collect(Collection(out, robot, templates, checkpoint, replan_steps), seed, episodes,
+                     workers)
     print(f'{episodes} episodes in {out}; the policy succeeded in {100 * share:.1f} %')
+
+
+def _collect(collection: Collection, seed: int, episodes: int, workers: int) -> float:
+    from .collect import collect
+    if episodes < 1:
+        raise ValueError(f'episodes: {episodes}, expected at least 1')
+    _check_readable(collection)
+    return collect(collection, range(seed, seed + episodes), workers)
+
+
+def _check_readable(collection: Collection) -> None:
+    """Raise here what every worker would: the pool it breaks loses the reason."""
+    from .rollout import PolicyPlanner
+    from .sentences import read_templates
+    from ..plan.checkpoint import load_checkpoint
+    from ..spec import RobotSpec
+    robot = RobotSpec.from_yaml(collection.robot)
+    read_templates(collection.templates)
+    if collection.checkpoint is not None:
+        policy = load_checkpoint(collection.checkpoint, robot=robot)
+        PolicyPlanner(policy, collection.replan_steps)
 
 
 def check() -> None:
@@ -83,10 +106,13 @@ def check() -> None:
 
 
 def main(args: Annotated[list[str] | None, tyro.conf.Suppress] = None) -> None:
-    tyro.extras.subcommand_cli_from_dict(
-        {'demonstrate': demonstrate, 'correct': correct, 'check': check}, args=args,
-        prog='trimodal_ros.sim',
-        description='The simulated table: collect labelled episodes, check its rendering.')
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            {'demonstrate': demonstrate, 'correct': correct, 'check': check}, args=args,
+            prog='trimodal_ros.sim',
+            description='The simulated table: collect labelled episodes, check its rendering.')
+    except (ValueError, OSError) as error:
+        raise SystemExit(f'error: {error}') from error
 
 
 if __name__ == '__main__':

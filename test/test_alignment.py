@@ -70,6 +70,10 @@ def slow_cross_entropy(score, positive, ignored):
     return total / count
 
 
+def seven_times(x_BD, y_BD):
+    return lambda i, j: 7 * float(x_BD[i] @ y_BD[j])
+
+
 def same(i, j):
     return bool(GROUPS[i] == GROUPS[j])
 
@@ -85,7 +89,7 @@ def near(i, j):
 def test_info_nce_is_the_equation():
     """Catches a wrong sign, a missing transpose, positives of the wrong samples."""
     x_BD, y_BD = unit(6), unit(6, seed=1)
-    slow = sum(slow_cross_entropy(lambda i, j: 7 * float(a[i] @ b[j]), same, nothing)
+    slow = sum(slow_cross_entropy(seven_times(a, b), same, nothing)
                for a, b in ((x_BD, y_BD), (y_BD, x_BD))) / 2
     assert float(info_nce(told(x_BD), told(y_BD), torch.tensor(7.0))) == pytest.approx(slow)
 
@@ -94,7 +98,7 @@ def test_near_duplicate_motions_are_no_negatives():
     """Catches equal motions pushed apart, or a mask the wrong way round."""
     assert near(2, 4) and sum(near(i, j) for i in range(6) for j in range(6)) == 2
     x_BD, y_BD = unit(6), unit(6, seed=1)
-    slow = sum(slow_cross_entropy(lambda i, j: 7 * float(a[i] @ b[j]), lambda i, j: i == j, near)
+    slow = sum(slow_cross_entropy(seven_times(a, b), lambda i, j: i == j, near)
                for a, b in ((x_BD, y_BD), (y_BD, x_BD))) / 2
     assert float(info_nce(itself(x_BD), itself(y_BD), torch.tensor(7.0))) == pytest.approx(slow)
 

@@ -26,6 +26,14 @@ def test_yaml_with_unknown_key_is_refused(tmp_path):
         RobotSpec.from_yaml(path)
 
 
+def test_file_that_is_not_yaml_is_named(tmp_path):
+    """Catches a traceback from a bracket too many."""
+    path = tmp_path / 'robot.yaml'
+    path.write_text('robot: ]')
+    with pytest.raises(SpecError, match='robot.yaml is not YAML'):
+        RobotSpec.from_yaml(path)
+
+
 def test_shipped_yaml_survives_a_checkpoint(so101):
     """Catches a field lost on the way through config.json."""
     assert RobotSpec.from_dict(so101.to_dict()) == so101

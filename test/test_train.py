@@ -12,6 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
+import os
 import subprocess
 import sys
 
@@ -21,13 +22,13 @@ import pytest
 from safetensors.torch import load_file
 import torch
 
-from trimodal_ros.plan.checkpoint import content_hash, load_checkpoint, read_config
+from trimodal_ros.plan.checkpoint import content_hash, read_config
 from trimodal_ros.record.episode import find_episodes
 from trimodal_ros.record.moments import read_moments
 from trimodal_ros.train.batches import BatchSource
 from trimodal_ros.train.cache import open_frames
 from trimodal_ros.train.loop import Run, train
-from trimodal_ros.train.state import ResumeError
+from trimodal_ros.train.state import load_state, ResumeError, save_state, STATE
 
 
 def test_cache_is_what_the_episodes_hold(episodes, so101):
@@ -91,11 +92,68 @@ def test_resumed_training_is_the_same_to_the_bit(episodes, tmp_path, monkeypatch
     assert [row.split(',')[0] for row in rows] == ['step', '2', '4']
 
 
+@pytest.mark.parametrize('renamed', [False, True])
+def test_a_kill_while_saving_leaves_one_whole_state(tmp_path, monkeypatch, renamed):
+    """Catches a step that is saved apart from its tensors, or over the last good ones."""
+    module = torch.nn.Linear(1, 1)
+    modules, optimizer = {'policy': module}, torch.optim.AdamW(module.parameters())
+    replace = os.replace
+
+    def save(step):
+        torch.nn.init.constant_(module.weight, step)
+        save_state(tmp_path, step, {'seed': 0}, modules, optimizer, {})
+
+    def killed(*paths):
+        if renamed:
+            replace(*paths)
+        raise KeyboardInterrupt
+
+    save(250)
+    monkeypatch.setattr(os, 'replace', killed)
+    with pytest.raises(KeyboardInterrupt):
+        save(500)
+    torch.nn.init.zeros_(module.weight)
+    step, _ = load_state(tmp_path, {'seed': 0}, modules, optimizer)
+    assert step == module.weight.item() == (500 if renamed else 250)
+
+
+@pytest.mark.parametrize('share', [0.0, 0.001, 0.5, 0.99])
+def test_a_damaged_state_is_named(tmp_path, share):
+    """Catches a traceback, or a start from scratch, where a disk was full."""
+    module = torch.nn.Linear(64, 64)
+    modules, optimizer = {'policy': module}, torch.optim.AdamW(module.parameters())
+    save_state(tmp_path, 250, {'seed': 0}, modules, optimizer, {})
+    os.truncate(tmp_path / STATE, int(share * (tmp_path / STATE).stat().st_size))
+    with pytest.raises(ResumeError, match=f'{STATE} is damaged .* delete'):
+        load_state(tmp_path, {'seed': 0}, modules, optimizer)
+
+
+def test_a_state_of_other_modules_is_named(tmp_path):
+    """Catches a traceback after an update of the code."""
+    module = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.AdamW(module.parameters())
+    save_state(tmp_path, 250, {}, {'policy': module}, optimizer, {})
+    with pytest.raises(ResumeError, match='another policy'):
+        load_state(tmp_path, {}, {'policy': torch.nn.Linear(2, 2)}, optimizer)
+
+
 def test_resuming_another_run_is_refused(episodes, tmp_path):
-    """Catches two runs mixed in one folder."""
+    """Catches two runs mixed in one folder, and seeds of another number of processes."""
     train(small_settings(episodes), tmp_path / 'run', workers=1)
-    with pytest.raises(ResumeError, match='learning_rate'):
+    with pytest.raises(ResumeError, match=r'\(learning_rate: 0.001, now 1.0\)'):
         train(small_settings(episodes, learning_rate=1.0), tmp_path / 'run', workers=1)
+    with pytest.raises(ResumeError, match=r'\(processes: 1, now 2\)'):
+        train(small_settings(episodes), tmp_path / 'run', processes=2, workers=1)
+
+
+def test_training_from_no_checkpoint_is_one_line(episodes, tmp_path):
+    """Catches a reason that only the processes started for the work find."""
+    ended = subprocess.run(
+        [sys.executable, '-m', 'trimodal_ros.train', '--episodes', episodes, '--initial',
+         tmp_path / 'none', '--out', tmp_path / 'next', '--processes', '2'],
+        capture_output=True, text=True, check=False, timeout=240)
+    assert ended.returncode == 1 and 'Traceback' not in ended.stderr
+    assert ended.stderr.strip().splitlines()[-1].startswith('error: checkpoint')
 
 
 def test_training_from_a_checkpoint_keeps_its_statistics(small_checkpoint, episodes, tmp_path):
@@ -113,7 +171,8 @@ def test_training_from_a_checkpoint_keeps_its_statistics(small_checkpoint, episo
 def test_two_processes_train_one_checkpoint(episodes, tmp_path):
     """Catches two processes that both write, or that draw the same windows."""
     settings = small_settings(episodes)
-    assert train(settings, tmp_path / 'pair', processes=2, workers=1) == content_hash(tmp_path / 'pair')
+    identity = train(settings, tmp_path / 'pair', processes=2, workers=1)
+    assert identity == content_hash(tmp_path / 'pair')
     rows = (tmp_path / 'pair.training' / 'log.csv').read_text().splitlines()
     assert len(rows) == 2
 
@@ -137,3 +196,14 @@ def test_accelerate_launch_is_the_same_training(episodes, tmp_path):
     one, two = (load_file(tmp_path / out / 'model.safetensors') for out in ('one', 'two'))
     for name in one:
         torch.testing.assert_close(one[name], two[name], msg=name)
+
+
+def test_error_in_one_of_several_processes_ends_in_one_line(episodes, tmp_path):
+    """Catches an error that only a reader of tracebacks finds."""
+    ended = subprocess.run(
+        [sys.executable, '-m', 'trimodal_ros.train', '--episodes', episodes, '--out',
+         tmp_path / 'run', '--steps', '2', '--batch-size', '4', '--vision-width', '32',
+         '--learning-rate', 'inf'], text=True, capture_output=True, check=False, timeout=240)
+    last = ended.stderr.strip().splitlines()[-1]
+    assert ended.returncode == 1 and last.startswith('error: ') and 'step 1' in last
+    assert not (tmp_path / 'run').exists()

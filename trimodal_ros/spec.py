@@ -142,7 +142,10 @@ class RobotSpec:
     @classmethod
     def from_yaml(cls, path: str | Path) -> RobotSpec:
         """Read ``config/robots/*.yaml``; an unknown or missing key is named in the error."""
-        data = yaml.safe_load(Path(path).read_text())
+        try:
+            data = yaml.safe_load(Path(path).read_text())
+        except yaml.YAMLError as error:
+            raise SpecError(f'{path} is not YAML: {error}') from error
         expected = {'robot', 'rate_hz', 'horizon', 'joints', 'cameras'}
         if not isinstance(data, dict) or set(data) != expected:
             found = sorted(data) if isinstance(data, dict) else type(data).__name__

@@ -32,7 +32,7 @@ import shutil
 import numpy as np
 
 from ..progress import progress_bar
-from ..record.episode import EpisodeInfo, find_episodes, read_info
+from ..record.episode import EpisodeError, EpisodeInfo, find_episodes, read_info
 from ..record.moments import read_moments
 from ..spec import RobotSpec
 
@@ -144,7 +144,7 @@ def _read_episode(job) -> dict[str, np.ndarray]:
              **{f'image_{name}': image for name, image in observation.images.items()}}
             for observation, label in read_moments(path, robot, label_topic)]
     if not rows:
-        raise ValueError(f'{path}: no message on the label topic {label_topic!r}')
+        raise EpisodeError(f'{path}: no message on the label topic {label_topic!r}')
     return {name: np.stack([row[name] for row in rows]).astype(
         np.uint8 if name.startswith('image_') else np.float32) for name in rows[0]}
 

@@ -30,12 +30,12 @@ from .cache import open_frames
 from .card import model_card
 from .log import TrainingLog
 from .metrics import validate
-from .objective import Objective, PairLoss, TaskWeights, TrimodalLoss
+from .objective import NotFinite, Objective, PairLoss, TaskWeights, TrimodalLoss
 from .parallel import group_size, launched, leader_first, mean_over_group, rank, run_together
-from .state import load_state, save_state, SETTINGS
+from .state import load_state, save_state, saved_step
 from .weighting import gradient_cosines, Method, Weighting
 from ..embed.alignment import SIGMOID_BIAS, SIGMOID_SCALE
-from ..plan.checkpoint import check_fits, content_hash, load_checkpoint, save_checkpoint
+from ..plan.checkpoint import content_hash, load_checkpoint, save_checkpoint
 from ..plan.encoders import open_encoders
 from ..plan.normalize import JointStatistics
 from ..plan.policy import Policy, PolicyConfig
@@ -45,10 +45,6 @@ from ..spec import RobotSpec
 WARMUP_STEPS = 100
 VALIDATION_FRAMES = 256
 GRADIENT_NORM = 1.0
-
-
-class NotFinite(ArithmeticError):
-    """A loss or a gradient that is not a number; the last saved state is good."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +77,32 @@ def train(settings: TrainingSettings, out: Path, device: str = 'cpu', processes:
     Train and write the checkpoint ``out``; return its content hash.
 
     State and ``log.csv`` are kept in ``out`` with ``.training`` added, from which the same
-    call goes on after an interrupt. Raises NotFinite when a loss stops being a number.
+    call goes on after an interrupt. Raises NotFinite when a loss stops being a number, and
+    ResumeError when what is kept there is damaged or another run's.
     """
     robot = RobotSpec.from_yaml(settings.robot)
     if not launched():
+        _refuse_early(settings, robot, out, processes)
         open_frames(_roots(settings), robot, settings.label_topic, workers)  # built once
     run_together(processes, _train, settings, robot, out, device, workers, save_every)
     return content_hash(out)
+
+
+def _refuse_early(settings: TrainingSettings, robot: RobotSpec, out: Path,
+                  processes: int) -> None:
+    """Raise here, before the work, what every process would raise."""
+    saved_step(_work(out), _recorded(settings, processes))
+    if settings.initial:
+        load_checkpoint(Path(settings.initial), robot=robot)
+
+
+def _work(out: Path) -> Path:
+    return out.with_name(out.name + '.training')
+
+
+def _recorded(settings: TrainingSettings, processes: int) -> dict:
+    """Return what must be the same to go on with a run; each process has seeds of its own."""
+    return {**asdict(settings), 'processes': processes}
 
 
 def _roots(settings: TrainingSettings) -> list[Path]:
@@ -119,9 +134,7 @@ def _provenance(settings: TrainingSettings) -> dict:
 def _build_policy(settings: TrainingSettings, robot: RobotSpec, source: BatchSource) -> Policy:
     torch.manual_seed(settings.seed)
     if settings.initial:
-        policy = load_checkpoint(Path(settings.initial))
-        check_fits(Path(settings.initial), policy.robot, robot)
-        return policy
+        return load_checkpoint(Path(settings.initial), robot=robot)
     chosen, frames = source.train_frames(), source.frames
     statistics = JointStatistics.fit(
         frames.command_NJ[chosen], frames.chunk_NTJ[chosen], robot.is_gripper_J)
@@ -138,7 +151,7 @@ class Run:
     def __init__(self, settings: TrainingSettings, robot: RobotSpec, source: BatchSource,
                  out: Path, device: str):
         self.settings, self.source = settings, source
-        self.work = out.with_name(out.name + '.training')
+        self.work, self.recorded = _work(out), _recorded(settings, group_size())
         self.policy = _build_policy(settings, robot, source).to(
             device, memory_format=torch.channels_last)
         self.objective = Objective(settings.weights, self.policy, settings.pair_loss,
@@ -152,12 +165,12 @@ class Run:
         self.optimizer = torch.optim.AdamW(
             [{'params': self.parameters}, {'params': learned, 'weight_decay': 0.0}],
             settings.learning_rate, weight_decay=settings.weight_decay)
-        self.first = self._resume() if (self.work / SETTINGS).exists() else 0
+        self.first = self._resume()
 
     def _resume(self) -> int:
-        step, memory = load_state(self.work, asdict(self.settings), self.modules, self.optimizer)
+        step, memory = load_state(self.work, self.recorded, self.modules, self.optimizer)
         self.weighting.recall(memory)
-        if rank() == 0:
+        if step and rank() == 0:
             print(f'resuming {self.work} at step {step}')
         return step
 
@@ -178,7 +191,7 @@ class Run:
                     log.write({'step': step + 1, **row, **validate(self.policy, validation),
                                'samples_per_s': round(rate, 1),
                                'waited_for_data': round(clock.waited_share(), 4)})
-                    save_state(self.work, step + 1, asdict(self.settings), self.modules,
+                    save_state(self.work, step + 1, self.recorded, self.modules,
                                self.optimizer, self.weighting.memory())
         except KeyboardInterrupt:
             print(f'\ninterrupted; the same command goes on from the last state in {self.work}')
@@ -205,11 +218,13 @@ class Run:
         return {name: round(value, 5) for name, value in row.items()}
 
     def _losses(self, batch: Batch, step: int, again: bool = False) -> dict[str, torch.Tensor]:
-        losses = self.objective.train(not again)(self.policy, batch)
+        try:
+            losses = self.objective.train(not again)(self.policy, batch)
+        except NotFinite as error:
+            raise _not_finite(batch, step, str(error)) from error
         broken = [task for task, value in losses.items() if not torch.isfinite(value)]
         if broken:
-            raise NotFinite(f'step {step}: the loss of {", ".join(broken)} is not finite; '
-                            f'episodes of the batch: {", ".join(batch.episodes)}')
+            raise _not_finite(batch, step, f'the loss of {", ".join(broken)} is not finite')
         return losses
 
     def _descend(self, batch: Batch, step: int) -> None:
@@ -217,8 +232,7 @@ class Run:
                         for value in group['params'] if value.grad is not None)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, GRADIENT_NORM)
         if not torch.isfinite(norm):
-            raise NotFinite(f'step {step}: the gradient is not finite; episodes of the batch: '
-                            f'{", ".join(batch.episodes)}')
+            raise _not_finite(batch, step, 'the gradient is not finite')
         self.optimizer.step()
 
     def _shared(self) -> list[torch.nn.Parameter]:
@@ -227,6 +241,10 @@ class Run:
                     self.policy.motion)
         return [parameter for encoder in encoders for parameter in encoder.parameters()
                 if parameter.requires_grad]
+
+
+def _not_finite(batch: Batch, step: int, what: str) -> NotFinite:
+    return NotFinite(f'step {step}: {what}; episodes of the batch: {", ".join(batch.episodes)}')
 
 
 class Clock:

@@ -75,6 +75,10 @@ PairLoss = Literal['info_nce', 'siglip']
 TrimodalLoss = Literal['gram', 'gram_rotating', 'triangle', 'symile']
 
 
+class NotFinite(ArithmeticError):
+    """A loss, a gradient or a vector that is not a number; the last saved state is good."""
+
+
 class Embedded(NamedTuple):
     """What the encoders make of a batch, in this process."""
 
@@ -115,7 +119,7 @@ class Objective(nn.Module):
         """
         Return the loss of each task that is on, unweighted; encoders run in ``precision``.
 
-        Raises ValueError, naming it, where a modality's vectors are not finite.
+        Raises NotFinite, naming it, where a modality's vectors are not finite.
         """
         with torch.autocast(policy.device.type, self.precision,
                             enabled=self.precision != torch.float32):
@@ -164,7 +168,7 @@ class _Sides:
                      'paraphrase': embedded.z_paraphrase_BD}
         for name, z_BD in self.here.items():
             if not z_BD.isfinite().all():
-                raise ValueError(f'z_{name}: not finite')
+                raise NotFinite(f'z_{name} is not finite')
         self.everywhere = {name: gather(z_BD) for name, z_BD in self.here.items()}
         self.group_M = gather(group_B)
         self.motion_MN = gather(embedded.motion_BTI.flatten(1))

@@ -27,11 +27,12 @@ from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 import os
 from pathlib import Path
+import signal
 import tempfile
 
 import torch
 from torch import distributed
-from torch.multiprocessing import spawn
+from torch.multiprocessing import ProcessRaisedException, spawn
 
 
 def launched() -> bool:
@@ -40,14 +41,21 @@ def launched() -> bool:
 
 
 def run_together(processes: int, work: Callable, *arguments) -> None:
-    """Call ``work(*arguments)`` in every process of a group."""
+    """
+    Call ``work(*arguments)`` in every process of a group.
+
+    What one of the processes started here raises is a RuntimeError with its traceback.
+    """
     if launched():
         _take_part(work, arguments, backend=_backend(), init_method='env://')
     elif processes == 1:
         work(*arguments)
     else:
         with tempfile.TemporaryDirectory(prefix='trimodal_ros_') as folder:
-            spawn(_join, (processes, Path(folder) / 'meet', work, arguments), nprocs=processes)
+            try:
+                spawn(_join, (processes, Path(folder) / 'meet', work, arguments), processes)
+            except ProcessRaisedException as error:
+                raise RuntimeError(str(error)) from None
 
 
 def _backend() -> str:
@@ -59,6 +67,8 @@ def _backend() -> str:
 
 
 def _join(rank: int, processes: int, meet: Path, work: Callable, arguments) -> None:
+    # torch tells of the parent's death by SIGINT, which jobs in a shell's background ignore.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ['GLOO_SOCKET_IFNAME'] = 'lo'
     torch.set_num_threads(1)
     _take_part(work, arguments, backend='gloo', init_method=meet.as_uri(), rank=rank,

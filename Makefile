@@ -1,4 +1,4 @@
-# make demo    the robot does what it is told (INSTRUCTION="..." for one of your own)
+# make demo    the robot does what it is told (INSTRUCTION="..." CHECKPOINT=... for your own)
 # make test    every test
 # make help    the rest
 PYTHON ?= python3
@@ -6,6 +6,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 INSTRUCTION ?=
+# Anybody's words, quotes and dollars too: read by neither make nor the shell.
+override INSTRUCTION := $(value INSTRUCTION)
+export INSTRUCTION
 OUT ?= out
 CHECKPOINT ?= models/so101_tabletop
 SHELL := /bin/bash
@@ -49,7 +52,7 @@ browser:
 	  } >/dev/null 2>&1 || echo 'no Chromium: tests of pages in a browser will be skipped'
 
 demo: setup
-	$(BIN)/python -m trimodal_ros.nodes.demo --out $(OUT)/demo --instruction "$(INSTRUCTION)"
+	$(BIN)/python -m trimodal_ros.nodes.demo --out $(OUT)/demo --checkpoint $(CHECKPOINT) --instruction "$$INSTRUCTION"
 
 test: setup browser
 	$(BIN)/python -m pytest

@@ -15,7 +15,8 @@
 """
 The main job on a machine with ROS 2 Jazzy: ``ros2 launch trimodal_ros demo.launch.py``.
 
-Simulated robot, policy and recorder; the demo gives the instructions and ends the launch.
+Simulated robot, policy and recorder; the demo gives the instructions and ends the launch, which
+fails where the demo does.
 """
 
 from pathlib import Path
@@ -36,6 +37,7 @@ from launch_ros.actions import Node
 from launch import LaunchDescription
 
 SHARE = Path(get_package_share_directory('trimodal_ros'))
+DOMAIN = '101'  # of those Linux leaves free the one that the private graphs never take
 
 
 def generate_launch_description():
@@ -57,9 +59,13 @@ def generate_launch_description():
         DeclareLaunchArgument(
             'viewer', default_value='true', choices=['true', 'false'],
             description='Open a window when there is a display'),
+        DeclareLaunchArgument(
+            'domain', default_value=DOMAIN,
+            description='ROS_DOMAIN_ID of all of it: one that no other robot uses, 0 to 101'),
     ]
     return LaunchDescription([
         *arguments,
+        SetEnvironmentVariable('ROS_DOMAIN_ID', LaunchConfiguration('domain')),
         SetEnvironmentVariable('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST'),
         SetEnvironmentVariable(
             'FASTRTPS_DEFAULT_PROFILES_FILE', str(SHARE / 'config' / 'fastdds.xml')),
@@ -87,6 +93,12 @@ def start_nodes(context):
         package='trimodal_ros', executable='demo', name='demo', namespace='', output='screen',
         arguments=['--attach', '--out', str(out), '--checkpoint', value('checkpoint'),
                    '--robot', value('robot'), '--instruction', value('instruction')])
-    ended = RegisterEventHandler(OnProcessExit(
-        target_action=demo, on_exit=[EmitEvent(event=Shutdown(reason='the demo has ended'))]))
+    ended = RegisterEventHandler(OnProcessExit(target_action=demo, on_exit=end))
     return [simulated_robot, policy, recorder, demo, ended]
+
+
+def end(event, context):
+    """Shut everything down; a failed demo raises: launch logs that and exits with 1."""
+    if event.returncode != 0 and not context.is_shutdown:
+        raise RuntimeError(f'the demo failed with exit code {event.returncode}')
+    return [EmitEvent(event=Shutdown(reason='the demo has ended'))]

@@ -15,6 +15,7 @@
 """What colcon and ros2 launch make of the package."""
 
 import ast
+import os
 from pathlib import Path
 import shutil
 import subprocess
@@ -28,11 +29,13 @@ NODES = ('policy', 'recorder', 'simulated_robot', 'demo')
 
 
 def test_colcon_build_installs_everything(tmp_path):
-    """Catches files that work in a clone and are missing on the robot."""
-    tracked = subprocess.run(['git', 'ls-files', '-z'], cwd=TOP, capture_output=True, text=True,
-                             check=True).stdout.split('\0')
+    """Catches files that work in a clone and are missing on the robot, and an installed
+    executable that doesn't start.
+    """
+    listed = subprocess.run(['git', 'ls-files', '-zco', '--exclude-standard'], cwd=TOP,
+                            capture_output=True, text=True, check=True).stdout.split('\0')
     source = tmp_path / 'src' / 'trimodal_ros'
-    for name in filter(None, tracked):
+    for name in filter(None, listed):
         if (TOP / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(TOP / name, source / name)
@@ -49,12 +52,17 @@ def test_colcon_build_installs_everything(tmp_path):
                  'config/instructions/train.txt', 'models/so101_tabletop/model.safetensors',
                  'package.xml'):
         assert (share / path).is_file(), path
+    site = str(next(prefix.glob('lib/python*/site-packages')))
     found = subprocess.run(
         [sys.executable, '-c', 'from trimodal_ros.paths import share_dir; print(share_dir())'],
-        env={'PYTHONPATH': str(next(prefix.glob('lib/python*/site-packages')))},
-        cwd=tmp_path, capture_output=True, text=True, check=True)
+        env={'PYTHONPATH': site}, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert Path(found.stdout.strip()) == share
     assert list(prefix.rglob('demo_page.html.jinja'))
+    path = f'{Path(sys.executable).parent}:{os.environ["PATH"]}'
+    asked = subprocess.run(
+        [prefix / 'lib' / 'trimodal_ros' / 'demo', '--help'], cwd=tmp_path, check=False,
+        env={'PATH': path, 'PYTHONPATH': site}, capture_output=True, text=True)
+    assert asked.returncode == 0 and '--instruction' in asked.stdout, asked.stderr
 
 
 def test_manifest_and_setup_agree():
@@ -81,9 +89,8 @@ def test_launch_file_names_nodes_that_exist(path):
         assert given['executable'].value in NODES
 
 
-def test_launch_description_with_real_launch(monkeypatch):
-    """Catches an argument or action that Jazzy's launch does not know."""
-    launch = pytest.importorskip('launch')
+def load_launch_file(monkeypatch):
+    pytest.importorskip('launch')
     pytest.importorskip('launch_ros')
     import importlib.util
 
@@ -92,8 +99,40 @@ def test_launch_description_with_real_launch(monkeypatch):
     spec = importlib.util.spec_from_file_location('demo_launch', TOP / 'launch/demo.launch.py')
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    description = module.generate_launch_description()
-    context = launch.LaunchContext()
-    for entity in description.entities:
+    return module
+
+
+def test_launch_description_with_real_launch(monkeypatch):
+    """Catches an argument or action that Jazzy's launch does not know, and a launch that joins
+    the robots of everybody's domain 0.
+    """
+    module = load_launch_file(monkeypatch)
+    from launch import LaunchContext
+    for name in ('ROS_DOMAIN_ID', 'ROS_AUTOMATIC_DISCOVERY_RANGE',
+                 'FASTRTPS_DEFAULT_PROFILES_FILE'):
+        monkeypatch.setenv(name, 'to be replaced')
+    context = LaunchContext()
+    for entity in module.generate_launch_description().entities:
         entity.visit(context)
     assert len(module.start_nodes(context)) == 5
+    assert os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'LOCALHOST'
+    assert 0 < int(os.environ['ROS_DOMAIN_ID']) <= 101
+    from trimodal_ros.nodes.private_graph import DOMAINS
+    assert int(os.environ['ROS_DOMAIN_ID']) not in DOMAINS
+
+
+@pytest.mark.parametrize('ending', ['pass', 'raise SystemExit(1)'])
+def test_launch_fails_where_its_demo_does(monkeypatch, ending):
+    """Catches a failed demo that a script takes for a good one, and nodes left running."""
+    module = load_launch_file(monkeypatch)
+    from launch.actions import ExecuteProcess, RegisterEventHandler
+    from launch.event_handlers import OnProcessExit
+
+    from launch import LaunchDescription, LaunchService
+    forever = ExecuteProcess(cmd=[sys.executable, '-c', 'import signal; signal.pause()'])
+    demo = ExecuteProcess(cmd=[sys.executable, '-c', ending])
+    service = LaunchService(noninteractive=True)
+    service.include_launch_description(LaunchDescription([
+        RegisterEventHandler(OnProcessExit(target_action=demo, on_exit=module.end)), forever,
+        demo]))
+    assert service.run() == (0 if ending == 'pass' else 1)

@@ -172,7 +172,7 @@ def test_points_without_velocities_among_others(which):
 def test_expired_points_are_dropped_and_the_rest_bridged():
     """Catches the step Jazzy's controller makes when it joins an old message in the middle."""
     late_ns = START_NS + 240 * MS
-    joined = join_chunk(chunk(ramp(0.6, 0.9)), rest(late_ns), late_ns)
+    joined = join_chunk(chunk(ramp(0.52, 0.6)), rest(late_ns), late_ns)
     assert joined.stamp_ns == START_NS
     assert joined.time_s_T[0] == pytest.approx(0.24 + LEAD_S)
     assert joined.position_TJ[0].tolist() == [0.5] * 3
@@ -185,6 +185,26 @@ def test_a_chunk_that_is_all_past_is_refused():
     late_ns = START_NS + NS_PER_S
     with pytest.raises(ExpiredError, match='1.00 s old'):
         join_chunk(chunk(ramp(0.5, 0.6)), rest(late_ns), late_ns)
+
+
+@pytest.mark.parametrize('first_step, bridged', [(0.1, 0), (0.3, 1), (0.6, 2)])
+def test_bridge_takes_the_time_its_way_needs(first_step, bridged):
+    """Catches a robot held for good because thinking ate half of the first step's time."""
+    now_ns = START_NS + 30 * MS
+    planned = chunk(ramp(0.2 + first_step, 0.2 + first_step))
+    joined = join_chunk(planned, rest(now_ns, 0.2), now_ns)
+    check_limits(joined)
+    assert len(joined.time_s_T) == 1 + len(planned.time_s_T) - bridged
+    np.testing.assert_array_equal(joined.position_TJ[1:], planned.position_TJ[bridged:])
+
+
+def test_way_too_long_for_any_bridge_is_refused():
+    """Catches a bridge so long that the plan is no longer what is carried out."""
+    now_ns = START_NS + 30 * MS
+    joined = join_chunk(chunk(ramp(0.98, 0.98)), rest(now_ns, 0.2), now_ns)
+    assert len(joined.time_s_T) == 9
+    with pytest.raises(LimitError, match='step 1'):
+        check_limits(joined)
 
 
 def test_hold_brakes_from_the_commanded_velocity():

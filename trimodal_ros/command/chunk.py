@@ -29,6 +29,7 @@ from ..spec import NS_PER_S, RobotSpec, Trajectory
 
 LEAD_S = 0.02          # the bridge starts this far ahead: time for the message to arrive
 SHORTEST_BRIDGE_S = 0.03
+BRIDGED_POINTS = 2     # at most, between what is commanded and the first point that is kept
 HOLD_S = 0.2
 
 
@@ -42,18 +43,31 @@ def join_chunk(planned: Trajectory, before: JointReference, now_ns: int) -> Traj
 
     ``before`` is what will be commanded at ``now_ns + LEAD_S`` if nothing is sent. The result
     keeps the stamp, has velocities (central differences, zero at the end) and starts at the
-    bridge. Raises ExpiredError when fewer than two points are left.
+    bridge, which leads to the first point within the joints' velocity limits: thinking took time
+    off the first step, and what is left may be too short for it. Where none of the next points
+    is, the first one is kept, for ``check_limits`` to refuse. Raises ExpiredError when fewer than
+    two points are left.
     """
     bridge_s = (before.time_ns - planned.stamp_ns) / NS_PER_S
-    kept = planned.time_s_T >= bridge_s + SHORTEST_BRIDGE_S
-    if kept.sum() < 2:
+    kept = np.flatnonzero(planned.time_s_T >= bridge_s + SHORTEST_BRIDGE_S)
+    if len(kept) < 2:
         age_s = (now_ns - planned.stamp_ns) / NS_PER_S
         raise ExpiredError(f'the chunk ends {planned.time_s_T[-1]:.2f} s after an image that is '
                            f'now {age_s:.2f} s old')
+    kept = kept[_first_reached(planned, before, bridge_s, kept[:-1]):]
     time_s_T = np.concatenate([[bridge_s], planned.time_s_T[kept]])
     position_TJ = np.concatenate([[before.position_J], planned.position_TJ[kept]])
     velocity_TJ = _central_differences(time_s_T, position_TJ, before.velocity_J)
     return Trajectory(planned.robot, planned.stamp_ns, time_s_T, position_TJ, velocity_TJ)
+
+
+def _first_reached(planned: Trajectory, before: JointReference, bridge_s: float,
+                   kept: np.ndarray) -> int:
+    """Return which of the next points is the first within the velocity limits, 0 if none is."""
+    next_points = kept[:BRIDGED_POINTS + 1]
+    speed_TJ = (np.abs(planned.position_TJ[next_points] - before.position_J)
+                / (planned.time_s_T[next_points] - bridge_s)[:, None])
+    return int((speed_TJ <= planned.robot.velocity_J).all(axis=1).argmax())
 
 
 def _central_differences(time_s_T, position_TJ, first_J) -> np.ndarray:

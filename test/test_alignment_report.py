@@ -78,7 +78,7 @@ def test_command_reports_everything(report, small_checkpoint, so101):
         for kind in ('recall', 'chance'):
             at_1, at_5, at_10 = (row[f'{kind}_at_{k}'] for k in (1, 5, 10))
             assert 0 <= at_1 <= at_5 <= at_10 <= 1
-    assert figures['tasks_off'] == ['fused_vision', 'trimodal']
+    assert figures['tasks_off'] == ['trimodal']
     assert tuple(figures['action']['joint_rad']) == so101.joint_names
     assert len(figures['action']['step_rad']) == so101.horizon
     for name in (*DIRECTIONS, 'V->A, same task', 'CKA', 'uniformity', *so101.joint_names):

@@ -240,3 +240,15 @@ def test_help_teaches(module, command):
     ended = run(module, *command, '--help')
     assert ended.returncode == 0 and '│ --' in ended.stdout
     assert undescribed(ended.stdout) == []
+
+
+def test_interrupt_while_a_node_starts_comes_after_it_is_noted():
+    """Catches a node left behind by a Ctrl-C between its start and its being noted."""
+    pytest.importorskip('rclpy')
+    from trimodal_ros.nodes.private_graph import uninterrupted
+    done = []
+    with pytest.raises(KeyboardInterrupt):
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            done.append('noted')
+    assert done == ['noted']

@@ -16,6 +16,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 import fcntl
 import os
 from pathlib import Path
@@ -62,6 +64,25 @@ def _claim_domain() -> int:
     raise GraphError(f'all {len(DOMAINS)} private ROS domains of this machine are in use')
 
 
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """
+    Put SIGINT and SIGTERM off until the end; for the main thread.
+
+    An interrupt between a process's start and its being noted would leave it behind.
+    """
+    caught = []
+    before = {number: signal.signal(number, lambda number, frame: caught.append(number))
+              for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in caught:
+            signal.raise_signal(number)
+
+
 class NodeProcesses:
     """Executables of this package, each in a process of its own; ended on leaving."""
 
@@ -79,7 +100,7 @@ class NodeProcesses:
             command += ['-p', f'{name}:={value}']
         environment = {**os.environ, 'ROS_LOG_DIR': str(self.log_dir),
                        'PYTHONUNBUFFERED': '1', 'OMP_WAIT_POLICY': 'passive'}
-        with (self.log_dir / f'{node}.log').open('w') as log:
+        with (self.log_dir / f'{node}.log').open('w') as log, uninterrupted():
             self._running[node] = subprocess.Popen(
                 command, stdout=log, stderr=subprocess.STDOUT, env=environment,
                 stdin=subprocess.DEVNULL, start_new_session=True)
@@ -101,16 +122,17 @@ class NodeProcesses:
 
     def stop(self) -> None:
         """End all, politely at first."""
-        for process in self._running.values():
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
-        for process in self._running.values():
-            try:
-                process.wait(STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        self._running.clear()
+        with uninterrupted():
+            for process in self._running.values():
+                if process.poll() is None:
+                    process.send_signal(signal.SIGINT)
+            for process in self._running.values():
+                try:
+                    process.wait(STOP_TIMEOUT_S)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+            self._running.clear()
 
     def __enter__(self):
         # SIGTERM becomes an exception, as SIGINT is: else they would outlive this process.

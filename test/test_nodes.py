@@ -56,8 +56,10 @@ MORE_ROUNDS = 10   # of the driver, in which what is wrong would have been sent
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
-@pytest.fixture(scope='module', autouse=True)
+@pytest.fixture(autouse=True)
 def ros():
+    # For each test anew: a participant that has met a process now gone may not reach the next
+    # one, which takes over its shared-memory port.
     rclpy.init()
     yield
     rclpy.try_shutdown()

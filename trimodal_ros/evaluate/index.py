@@ -22,13 +22,10 @@ Shapes: N moments of an episode, B of a batch, D shared dimension, T steps, J jo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-import fcntl
 import hashlib
 from itertools import islice
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +36,7 @@ import torch
 from ..plan.policy import Policy
 from ..progress import progress_bar
 from ..record.episode import EpisodeError, EpisodeInfo, find_episodes, read_info
+from ..record.lock import locked
 from ..record.moments import Replay
 from ..spec import NS_PER_S
 
@@ -98,7 +96,7 @@ def update_index(policy: Policy, root: Path, every_s: float) -> Index:
     folder = Path(root) / INDEX_DIR / policy.content_hash
     episodes = find_episodes(root)
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    with locked(folder, wait=True):
         files = {path: folder / _file_name(path, root) for path in episodes}
         stale = {path: key for path in episodes
                  if _read_key(files[path]) != (key := _key(path, every_s))}
@@ -113,16 +111,6 @@ def update_index(policy: Policy, root: Path, every_s: float) -> Index:
                                else f'{path}: {error}')
         dropped = _drop(folder, set(files.values()))
     return Index(files, tuple(refused), len(stale) - len(refused), dropped)
-
-
-@contextmanager
-def _locked(folder: Path):
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _file_name(path: Path, root: Path) -> str:

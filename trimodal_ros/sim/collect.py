@@ -17,11 +17,8 @@
 from __future__ import annotations
 
 from concurrent.futures import as_completed, ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-import fcntl
 import multiprocessing
-import os
 from pathlib import Path
 import shutil
 
@@ -30,7 +27,8 @@ from .robot import SimulatedRobot
 from .sentences import read_templates
 from ..plan.checkpoint import load_checkpoint
 from ..progress import progress_bar
-from ..record.episode import EpisodeError, PARTIAL_SUFFIX, read_info
+from ..record.episode import PARTIAL_SUFFIX, read_info
+from ..record.lock import locked
 from ..record.messages import BAG_TYPES
 from ..spec import RobotSpec
 
@@ -57,31 +55,13 @@ def collect(collection: Collection, seeds: range, workers: int) -> float:
     collects into the same folder.
     """
     collection.out.mkdir(parents=True, exist_ok=True)
-    with _locked(collection.out):
+    with locked(collection.out, wait=False):
         paths = [_path(collection, seed) for seed in seeds]
         _remove_partial(paths)
         missing = [seed for seed, path in zip(seeds, paths) if not path.exists()]
         _record_all(collection, missing, workers)
         done = [read_info(path).outcome == 'success' for path in paths]
     return sum(done) / len(done)
-
-
-@contextmanager
-def _locked(folder: Path):
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        _lock(descriptor, folder)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int, folder: Path) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise EpisodeError(f'{folder}: another run collects into it; wait for its end, or name '
-                           'another folder') from error
 
 
 def _remove_partial(paths: list[Path]) -> None:

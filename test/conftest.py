@@ -15,6 +15,7 @@
 """A private ROS graph for the whole run, and what many tests need."""
 
 from pathlib import Path
+import signal
 
 import pytest
 
@@ -23,6 +24,8 @@ from trimodal_ros.spec import RobotSpec
 
 
 def pytest_configure(config):
+    # In a shell's background SIGINT is ignored, here and by all that is started from here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         from trimodal_ros.nodes.private_graph import enter_private_graph
     except ImportError:

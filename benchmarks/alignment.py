@@ -34,6 +34,7 @@ import tyro
 
 from trimodal_ros.evaluate.alignment import measure
 from trimodal_ros.evaluate.gallery import embed_episodes
+from trimodal_ros.evaluate.page import write_json
 from trimodal_ros.evaluate.rollout import make_trials, run_trials, summarize
 from trimodal_ros.evaluate.statistics import mean_interval, wilson_interval
 from trimodal_ros.paths import share_dir
@@ -107,8 +108,8 @@ def run(episodes: list[Path], held_out: Path, out: Path, seeds: list[int] = [0, 
             print(f'{name}, seed {seed}', flush=True)
             train(settings, folder, processes=processes, save_every=500)
             figures = _measure(folder, held_out, rollouts, processes)
-            _write(folder.with_suffix('.json'), {'arm': name, 'seed': seed, 'steps': steps,
-                                                 'batch_size': batch_size, **figures})
+            write_json(folder.with_suffix('.json'), {'arm': name, 'seed': seed, 'steps': steps,
+                                                    'batch_size': batch_size, **figures})
 
 
 def _slug(name: str) -> str:
@@ -137,12 +138,6 @@ def _measure(checkpoint: Path, held_out: Path, rollouts: int, workers: int) -> d
     closed_loop = summarize(run_trials(checkpoint, trials, workers, REPLAN_STEPS))
     del closed_loop['trials']
     return {'space': space, 'closed_loop': closed_loop}
-
-
-def _write(path: Path, figures: dict) -> None:
-    partial = path.with_suffix('.partial')
-    partial.write_text(json.dumps(figures, indent=1) + '\n')
-    partial.rename(path)
 
 
 COLUMNS = {

@@ -33,6 +33,20 @@ def pytest_configure(config):
     enter_private_graph()
 
 
+@pytest.fixture
+def ros():
+    """
+    A context for one test.
+
+    A participant that has met a process now gone may not reach the next one, which takes over
+    its shared-memory port.
+    """
+    import rclpy
+    rclpy.init()
+    yield
+    rclpy.try_shutdown()
+
+
 @pytest.fixture(scope='session')
 def so101() -> RobotSpec:
     return RobotSpec.from_yaml(so101_yaml())

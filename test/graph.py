@@ -25,6 +25,7 @@ rclpy = pytest.importorskip('rclpy')
 from rcl_interfaces.msg import Log  # noqa: E402
 from rclpy.executors import SingleThreadedExecutor  # noqa: E402
 from rclpy.node import Node  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
 from rclpy.qos import QoSProfile, ReliabilityPolicy  # noqa: E402
 from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import Image, JointState  # noqa: E402
@@ -72,6 +73,11 @@ def wait_for(condition, what: str):
             return value
         time.sleep(0.01)
     pytest.fail(f'waited {PATIENCE_S} s in vain for {what}')
+
+
+def overrides(**values) -> list[Parameter]:
+    return [Parameter(name, value=str(value) if not isinstance(value, (int, float, bool))
+                      else value) for name, value in values.items()]
 
 
 class Driver(Node):

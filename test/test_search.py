@@ -122,6 +122,12 @@ def test_sentence_is_asked_as_the_node_would_read_it(policy):
     assert np.array_equal(*same)
 
 
+def test_sentence_that_says_nothing_is_refused(policy):
+    """Catches moments that match a sentence of which nothing is left."""
+    with pytest.raises(QueryError, match='says nothing'):
+        sentence_query(policy, '\u200b', None)
+
+
 @pytest.mark.parametrize('moment, message', [
     ('seed_1', 'EPISODE:SECONDS'), ('seed_1:soon', 'EPISODE:SECONDS'),
     ('seed_9:0', 'seed_9.*0 times'), ('seed_1:50', r'at 0.0 to 1\.\d s')])

@@ -16,12 +16,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
+from .page import write_json
 from .search import search
 from ..plan.checkpoint import content_hash, load_checkpoint, read_config
 from ..sim.sentences import read_templates
@@ -57,8 +57,7 @@ def rollout(checkpoint: Path, json_file: Annotated[Path | None, tyro.conf.arg(na
                'swap_instruction': swap_instruction, 'replan_steps': replan_steps, **figures}
     print(describe(figures))
     if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(figures, indent=1, allow_nan=False) + '\n')
+        write_json(json_file, figures)
 
 
 def _through_ros(checkpoint: Path, trials: list, replan_steps: int) -> dict:
@@ -114,7 +113,6 @@ def alignment(checkpoint: Path, episodes: list[Path],
     """
     from .alignment import measure
     from .gallery import embed_episodes
-    from .page import write_whole
     from .report import table, write_alignment_page
     policy = load_checkpoint(checkpoint)
     gallery = embed_episodes(policy, episodes, size, label_topic, workers, seed)
@@ -125,7 +123,7 @@ def alignment(checkpoint: Path, episodes: list[Path],
                'seed': seed, **measure(policy, gallery)}
     print(table(figures))
     if json_file is not None:
-        write_whole(json_file, json.dumps(figures, indent=1) + '\n')
+        write_json(json_file, figures)
     if html is not None:
         write_alignment_page(html, figures, gallery)
         print(f'page: {html.resolve()}')

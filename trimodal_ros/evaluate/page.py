@@ -12,10 +12,12 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""HTML pages from templates beside this file; values are escaped."""
+"""Files of a report: HTML pages from templates beside this file, values escaped, and JSON."""
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -27,6 +29,11 @@ _ENVIRONMENT = Environment(loader=FileSystemLoader(Path(__file__).parent), autoe
 def write_page(template: str, path: Path, **values) -> None:
     """Fill ``<template>.html.jinja`` and write it."""
     write_whole(path, _ENVIRONMENT.get_template(f'{template}.html.jinja').render(**values))
+
+
+def write_json(path: Path, figures: dict) -> None:
+    """Write plain data and paths. Raises ValueError for a NaN, which JSON doesn't have."""
+    write_whole(path, json.dumps(figures, indent=1, allow_nan=False, default=os.fspath) + '\n')
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -88,7 +88,9 @@ def best_moments(episodes: Iterable[IndexedEpisode], query: Query, top: int,
 @torch.inference_mode()
 def sentence_query(policy: Policy, sentence: str, by: By | None) -> Query:
     """Ask for moments that look like the sentence, do what it says or, by default, both."""
-    sentence = normalize_instruction(sentence)
+    said, sentence = sentence, normalize_instruction(sentence)
+    if not sentence:
+        raise QueryError(f'{said!r} says nothing')
     return Query(f'"{sentence}"', policy.embed_sentences([sentence])[0].cpu().numpy(),
                  by or 'both')
 

@@ -20,7 +20,6 @@ import base64
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 import itertools
-import json
 from pathlib import Path
 import sys
 from typing import Annotated
@@ -30,7 +29,7 @@ import tyro
 
 from .disagreement import Agreement, agreements
 from .index import Index, update_index
-from .page import write_page, write_whole
+from .page import write_json, write_page
 from .query import (
     best_moments,
     By,
@@ -130,10 +129,9 @@ def run(checkpoint: Path, roots: Sequence[Path], request: Request, every_s: floa
     print(f'{what} ({episodes} episodes, {embedded} of them embedded now)\n')
     print_rows(rows)
     if json_file is not None:
-        write_whole(json_file, json.dumps({
+        write_json(json_file, {
             'checkpoint': policy.content_hash, 'query': what, 'episodes': episodes,
-            'refused': refused, 'rows': [asdict(row) for row in rows]}, indent=1,
-            default=str) + '\n')
+            'refused': refused, 'rows': [asdict(row) for row in rows]})
     if html is not None:
         write_contact_sheet(html, rows, what, policy)
         print(f'page: {html.resolve()}')

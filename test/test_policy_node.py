@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The nodes on a real graph: real rclpy, real DDS, a mock driver where no robot is."""
+"""The policy node on a real graph: real rclpy, real DDS, a mock driver where no robot is."""
 
 from dataclasses import replace
 import itertools
@@ -21,16 +21,13 @@ import signal
 import threading
 
 from conftest import so101_yaml
-from graph import Driver, PATIENCE_S, rclpy, spinning, wait_for
+from graph import Driver, overrides, PATIENCE_S, spinning, wait_for
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 import numpy as np
 import pytest
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.serialization import deserialize_message, serialize_message
-from sensor_msgs.msg import Image, JointState
-from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from trimodal_ros.command.message import from_message
@@ -40,34 +37,17 @@ from trimodal_ros.nodes import policy as policy_node, recorder, simulated_robot
 from trimodal_ros.nodes.policy import PolicyNode
 from trimodal_ros.nodes.policy_parameters import choose_device
 from trimodal_ros.nodes.private_graph import NodeProcesses
-from trimodal_ros.nodes.recorder import RecorderNode
-from trimodal_ros.nodes.ros import COMMAND_QOS, now_ns, ROS_TYPES, SENSOR_QOS
-from trimodal_ros.nodes.simulated_robot import SimulatedRobotNode
+from trimodal_ros.nodes.ros import now_ns
 from trimodal_ros.observe.observer import MaxAge
 from trimodal_ros.observe.stamp import stamp_ns
-from trimodal_ros.record.episode import read_info, read_messages
-from trimodal_ros.record.messages import BAG_TYPES, serialize, TYPESTORE
 from trimodal_ros.sim.controller import TrajectoryController
 from trimodal_ros.spec import NS_PER_S
 
 SENTENCE = 'put the red cube on the left plate'
 NUMBERS = itertools.count()
 MORE_ROUNDS = 10   # of the driver, in which what is wrong would have been sent
+pytestmark = pytest.mark.usefixtures('ros')
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
-
-
-@pytest.fixture(autouse=True)
-def ros():
-    # For each test anew: a participant that has met a process now gone may not reach the next
-    # one, which takes over its shared-memory port.
-    rclpy.init()
-    yield
-    rclpy.try_shutdown()
-
-
-def overrides(**values) -> list[Parameter]:
-    return [Parameter(name, value=str(value) if not isinstance(value, (int, float, bool))
-                      else value) for name, value in values.items()]
 
 
 def make_policy(checkpoint, **values) -> PolicyNode:
@@ -78,7 +58,7 @@ def make_policy(checkpoint, **values) -> PolicyNode:
 
 
 @pytest.fixture
-def commanding(small_checkpoint, so101):
+def commanding(ros, small_checkpoint, so101):
     """A driver and an active policy that has sent its first plan."""
     driver, policy = Driver(so101), make_policy(small_checkpoint, replan_period_s=0.1)
     with spinning(driver, policy):
@@ -141,9 +121,6 @@ class SlowModel:
     def let_go(self):
         self._go_on.set()
         wait_for(self.has_ended.is_set, 'the model to end')
-
-
-# -- the policy node
 
 
 @pytest.mark.parametrize('values', [
@@ -526,104 +503,3 @@ def test_gpu_is_only_used_where_it_is():
         with pytest.raises(ValueError, match='no GPU'):
             choose_device('cuda')
         assert choose_device('auto') == 'cpu'
-
-
-# -- the simulated robot
-
-
-@pytest.fixture
-def robot_node(so101):
-    """The simulated robot and a client node that hears it."""
-    node = SimulatedRobotNode(parameter_overrides=overrides(
-        shuffle_joints=True, viewer=False, camera_hz=10.0))
-    client = rclpy.create_node('client')
-    with spinning(node, client):
-        yield node, client
-
-
-def test_simulated_robot_is_heard(robot_node, so101):
-    """Catches a topic, a QoS or a stamp a policy can't use; joints come in any order."""
-    node, client = robot_node
-    heard = {'front/image_raw': [], 'wrist/image_raw': [], 'joint_states': []}
-    for topic, messages in heard.items():
-        client.create_subscription(JointState if topic == 'joint_states' else Image, topic,
-                                   messages.append, SENSOR_QOS)
-    wait_for(lambda: all(len(messages) > 3 for messages in heard.values()), 'all topics')
-    assert {tuple(m.name) for m in heard['joint_states']} != {so101.joint_names}
-    stamps = [stamp_ns(m.header.stamp) for m in heard['front/image_raw']]
-    assert sorted(set(stamps)) == stamps and abs(now_ns(client) - stamps[-1]) < 2 * 10**9
-
-
-def test_simulated_robot_obeys_and_resets(robot_node, so101):
-    """Catches a robot that ignores commands, and a reset that leaves it where it was."""
-    node, client = robot_node
-    publisher = client.create_publisher(JointTrajectory, 'joint_trajectory', COMMAND_QOS)
-    wait_for(lambda: publisher.get_subscription_count(), 'the robot to listen')
-    simulated = wait_for(lambda: hasattr(node, '_viewer') and node._simulated, 'the simulator')
-    start_J = simulated.command_J
-    target_J = start_J + [0.3, 0, 0, 0, 0, 0]
-    point = ROS_TYPES.JointTrajectoryPoint(
-        positions=ROS_TYPES.floats(target_J), time_from_start=ROS_TYPES.Duration(sec=1))
-    publisher.publish(JointTrajectory(joint_names=list(so101.joint_names), points=[point]))
-    wait_for(lambda: abs(simulated.world.position_J[0] - target_J[0]) < 0.02, 'the arm to turn')
-    reset = client.create_client(Trigger, 'simulated_robot/reset')
-    wait_for(reset.service_is_ready, 'the reset service')
-    future = reset.call_async(Trigger.Request())
-    wait_for(future.done, 'the reset')
-    assert future.result().success
-    assert np.abs(simulated.world.position_J - start_J).max() < 0.05
-
-
-def test_task_that_cannot_be_laid_is_refused(robot_node):
-    """Catches a judge of a cube that isn't there."""
-    node, client = robot_node
-    wait_for(lambda: hasattr(node, '_viewer'), 'the simulator')
-    node.set_parameters([Parameter('task_object', value='pink cube')])
-    reset = client.create_client(Trigger, 'simulated_robot/reset')
-    wait_for(reset.service_is_ready, 'the reset service')
-    future = reset.call_async(Trigger.Request())
-    wait_for(future.done, 'an answer')
-    assert not future.result().success and 'red cube' in future.result().message
-
-
-# -- the recorder
-
-
-def test_recorder_keeps_every_byte(so101, tmp_path):
-    """Catches messages lost, changed or filed under another topic."""
-    driver = Driver(so101)
-    recorder = RecorderNode(parameter_overrides=overrides(out=tmp_path, robot=so101_yaml()))
-    client = rclpy.create_node('client')
-    with spinning(driver, recorder, client):
-        services = {name: client.create_client(Trigger, f'recorder/{name}')
-                    for name in ('start', 'success')}
-
-        def call(name):
-            wait_for(services[name].service_is_ready, name)
-            future = services[name].call_async(Trigger.Request())
-            wait_for(future.done, name)
-            return future.result()
-        assert 'no instruction' in call('start').message
-        driver.say(SENTENCE)
-        wait_for(lambda: call('start').success, 'recording')
-        wait_for(lambda: min(recorder._received.get(t, 0) for t in (
-            'front/image_raw', 'wrist/image_raw', 'joint_states')) > 5, 'messages')
-        path = call('success').message
-    info = read_info(path)
-    assert (info.instruction, info.outcome, info.source) == (SENTENCE, 'success', 'policy')
-    messages = list(read_messages(path))
-    assert {topic for topic, _, _ in messages} == {
-        'front/image_raw', 'wrist/image_raw', 'joint_states', 'instruction'}
-    assert all(list(m.name) == driver.names for t, _, m in messages if t == 'joint_states')
-
-
-def test_both_libraries_read_each_other():
-    """Catches CDR that differs between lockstep and live recordings."""
-    def image(types):
-        return types.Image(
-            header=types.header(1_500_000_000, 'front'), height=1, width=1, encoding='rgb8',
-            is_bigendian=0, step=3, data=types.octets(b'abc'))
-    live = deserialize_message(serialize(image(BAG_TYPES)), Image)
-    assert live == image(ROS_TYPES)
-    bag = TYPESTORE.deserialize_cdr(serialize_message(image(ROS_TYPES)), 'sensor_msgs/msg/Image')
-    assert bytes(bag.data) == b'abc' and bag.header == image(BAG_TYPES).header

@@ -25,7 +25,7 @@ import trimodal_ros
 PACKAGE = Path(trimodal_ros.__file__).parent
 ROOMS = ('spec', 'observe', 'embed', 'plan', 'command', 'record', 'sim', 'train', 'evaluate',
          'nodes')
-LEAVES = ('paths', 'progress')  # used anywhere, use nothing of the package
+LEAVES = ('paths', 'progress', 'stopwatch')  # used anywhere, use nothing of the package
 ROS = {'rclpy', 'rcl_interfaces', 'builtin_interfaces', 'sensor_msgs', 'std_msgs', 'std_srvs',
        'trajectory_msgs', 'diagnostic_msgs', 'lifecycle_msgs', 'rosgraph_msgs',
        'ament_index_python'}

@@ -39,12 +39,13 @@ class SpecError(ValueError):
 
 @dataclass(frozen=True)
 class JointSpec:
-    """One position-controlled joint; limits in rad and rad/s."""
+    """One position-controlled joint; limits in rad, rad/s and rad/s^2."""
 
     name: str
     lower_rad: float
     upper_rad: float
     velocity_rad_s: float
+    acceleration_rad_s2: float
     gripper: bool = False
 
     def __post_init__(self):
@@ -52,8 +53,9 @@ class JointSpec:
             raise SpecError(
                 f'joint {self.name!r}: lower_rad {self.lower_rad} is not below '
                 f'upper_rad {self.upper_rad}')
-        if not self.velocity_rad_s > 0:
-            raise SpecError(f'joint {self.name!r}: velocity_rad_s must be above 0')
+        for name in ('velocity_rad_s', 'acceleration_rad_s2'):
+            if not getattr(self, name) > 0:
+                raise SpecError(f'joint {self.name!r}: {name} must be above 0')
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,10 @@ class RobotSpec:
     def velocity_J(self) -> np.ndarray:
         return np.array([joint.velocity_rad_s for joint in self.joints])
 
+    @property
+    def acceleration_J(self) -> np.ndarray:
+        return np.array([joint.acceleration_rad_s2 for joint in self.joints])
+
     def camera(self, name: str) -> CameraSpec:
         for camera in self.cameras:
             if camera.name == name:
@@ -158,16 +164,22 @@ class RobotSpec:
 
     @property
     def content_hash(self) -> str:
-        """First 16 hex digits of the SHA-256 of this description."""
-        text = json.dumps(self.to_dict(), sort_keys=True)
+        """
+        First 16 hex digits of the SHA-256 of what recordings and policies depend on.
+
+        Limits are left out: a robot that is slowed down is the same robot.
+        """
+        joints = [(joint.name, joint.gripper) for joint in self.joints]
+        text = json.dumps({**self.to_dict(), 'joints': joints}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @classmethod
     def make_example(cls) -> RobotSpec:
         return cls(
             name='example', rate_hz=10.0, horizon=8,
-            joints=(JointSpec('shoulder', -2.0, 2.0, 3.0), JointSpec('elbow', -1.5, 1.5, 3.0),
-                    JointSpec('gripper', 0.0, 1.0, 3.0, gripper=True)),
+            joints=(JointSpec('shoulder', -2.0, 2.0, 3.0, 60.0),
+                    JointSpec('elbow', -1.5, 1.5, 3.0, 60.0),
+                    JointSpec('gripper', 0.0, 1.0, 3.0, 60.0, gripper=True)),
             cameras=(CameraSpec('front', 'front/image_raw', 64, 48),))
 
 
@@ -230,6 +242,7 @@ class Trajectory:
     A planned motion: positions in rad at ``stamp_ns + time_s_T``, joints in spec order.
 
     Times strictly increase; ``velocity_TJ`` (rad/s) may be None. Non-finite values are refused.
+    ``alignment`` says how well the plan lies with what was seen and said: cosines by name.
     """
 
     robot: RobotSpec
@@ -237,6 +250,7 @@ class Trajectory:
     time_s_T: np.ndarray
     position_TJ: np.ndarray
     velocity_TJ: np.ndarray | None = None
+    alignment: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self):
         time_s_T = np.asarray(self.time_s_T, dtype=np.float64)
@@ -245,6 +259,7 @@ class Trajectory:
         if not np.all(np.diff(time_s_T) > 0) or not np.all(np.isfinite(time_s_T)):
             raise SpecError('trajectory times are not finite and strictly increasing')
         object.__setattr__(self, 'time_s_T', _frozen(time_s_T))
+        object.__setattr__(self, 'alignment', MappingProxyType(dict(self.alignment)))
         for name in ('position_TJ', 'velocity_TJ'):
             value = getattr(self, name)
             if value is None and name == 'velocity_TJ':

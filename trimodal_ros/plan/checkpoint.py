@@ -38,7 +38,7 @@ from .policy import Policy, PolicyConfig
 from ..spec import RobotSpec
 
 WEIGHTS, CONFIG, CARD = 'model.safetensors', 'config.json', 'README.md'
-FORMAT = 2
+FORMAT = 3
 
 
 class CheckpointError(ValueError):

@@ -47,6 +47,7 @@ from ..embed.pooling import ProjectionHead
 from ..embed.pretrained_vision import PretrainedVisionEncoder, VisionBackbone
 from ..embed.vision import VisionEncoder
 from ..spec import Observation, RobotSpec, Trajectory
+from ..stopwatch import Stopwatch
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ class Policy(nn.Module):
         self.fusions = nn.ModuleDict({name: ProjectionHead(2 * dim, dim)
                                       for name in ('vision_action', 'language_action')})
         self.scales = nn.ModuleDict({task: LogitScale() for task in CONTRASTS})
+        self.stopwatch = Stopwatch()  # laps 'vision', 'language' and 'decode' of ``plan``
 
     @property
     def device(self) -> torch.device:
@@ -126,7 +128,9 @@ class Policy(nn.Module):
         """See and read a batch (RGB uint8 [B, 3, H, W] a camera), and plan a chunk for each."""
         maps = self.vision.features(images)
         z_image_BD = self.vision.project(maps)
+        self._lap('vision')
         z_text_BD = self.language(token_BLW, mask_BL)
+        self._lap('language')
         state_BS = self.normalizer.state(position_BJ, command_BJ)
         chunk_BTJ, z_fused_BD = self.decoder(maps, z_image_BD, z_text_BD, state_BS)
         return Plan(chunk_BTJ, z_image_BD, z_text_BD, z_fused_BD)
@@ -156,14 +160,33 @@ class Policy(nn.Module):
 
     @torch.inference_mode()
     def plan(self, observation: Observation) -> Trajectory:
-        """Return the chunk for one observation: step k at its stamp plus (k + 1) steps."""
+        """
+        Return the chunk for one observation: step k at its stamp plus (k + 1) steps.
+
+        Its ``alignment``: cosine of image and sentence, and of both together and the chunk.
+        """
         images = {name: torch.from_numpy(np.array(image)).to(self.device)
                   .permute(2, 0, 1)[None] for name, image in observation.images.items()}
-        token_BLW, mask_BL = self.sentences.batch([observation.instruction])
         position_BJ, command_BJ = (
             torch.tensor(value, dtype=torch.float32, device=self.device)[None]
             for value in (observation.position_J, observation.command_J))
-        unit_BTJ = self(images, token_BLW, mask_BL, position_BJ, command_BJ).chunk_BTJ
-        chunk_TJ = self.normalizer.chunk_to_rad(unit_BTJ, command_BJ)[0].cpu().numpy()
+        token_BLW, mask_BL = self.sentences.batch([observation.instruction])
+        plan = self(images, token_BLW, mask_BL, position_BJ, command_BJ)
+        chunk_BTJ = self.normalizer.chunk_to_rad(plan.chunk_BTJ, command_BJ)
+        chunk_TJ = chunk_BTJ[0].cpu().numpy()
+        self._lap('decode')
+        alignment = self._alignment(plan, chunk_BTJ)
+        self._lap('alignment')
         time_s_T = (1 + np.arange(len(chunk_TJ))) / self.robot.rate_hz
-        return Trajectory(self.robot, observation.stamp_ns, time_s_T, chunk_TJ)
+        return Trajectory(self.robot, observation.stamp_ns, time_s_T, chunk_TJ,
+                          alignment=alignment)
+
+    def _alignment(self, plan: Plan, chunk_BTJ: torch.Tensor) -> dict[str, float]:
+        z_motion_BD = self.embed_motion(chunk_BTJ)
+        return {'image_sentence': float((plan.z_image_BD * plan.z_text_BD).sum()),
+                'scene_motion': float((plan.z_fused_BD * z_motion_BD).sum())}
+
+    def _lap(self, name: str) -> None:
+        if self.device.type == 'cuda' and not self.training:
+            torch.cuda.synchronize(self.device)  # kernels run on while Python goes ahead
+        self.stopwatch.lap(name)

@@ -29,7 +29,7 @@ import numpy as np
 from .layout import Layout
 from .robot import SimulatedRobot
 from ..command.message import to_message
-from ..command.pilot import Pilot, Planner
+from ..command.pilot import Decision, Pilot, Planner
 from ..record.messages import BAG_TYPES
 from ..spec import NS_PER_S, Observation, RobotSpec, Trajectory
 
@@ -66,7 +66,7 @@ def run_episode(simulated: SimulatedRobot, robot: RobotSpec, layout: Layout, ins
         if decision.refusal:
             result.refusals.append(decision.refusal)
         if decision.trajectory is not None:
-            _send(simulated, pilot, decision.trajectory, sink)
+            _send(simulated, pilot, decision, sink)
         simulated.advance(START_NS + (step + 1) * robot.step_ns)
         if simulated.is_done() and not result.success:
             result.success, result.steps = True, step + 1
@@ -85,10 +85,10 @@ def _sense(simulated: SimulatedRobot, pilot: Pilot, sink: Sink) -> None:
         sink(camera.topic, simulated.now_ns, image)
 
 
-def _send(simulated: SimulatedRobot, pilot: Pilot, trajectory: Trajectory, sink: Sink) -> None:
-    message = to_message(trajectory, BAG_TYPES)
+def _send(simulated: SimulatedRobot, pilot: Pilot, decision: Decision, sink: Sink) -> None:
+    message = to_message(decision.trajectory, BAG_TYPES)
     simulated.command(message)
-    pilot.sent(trajectory)
+    pilot.sent(decision.trajectory, decision.holds)
     sink('joint_trajectory', simulated.now_ns, message)
 
 

@@ -22,7 +22,16 @@ from ..spec import Trajectory
 
 
 class LimitError(ValueError):
-    """A trajectory that leaves a joint's limits; the message names joint, step and value."""
+    """
+    A trajectory that leaves a joint's limits; the message names joint, step and value.
+
+    ``kind`` is 'position', 'velocity' or 'workspace'; ``joint`` the joint, or the frame that
+    leaves the workspace.
+    """
+
+    def __init__(self, kind: str, joint: str, message: str):
+        super().__init__(message)
+        self.kind, self.joint = kind, joint
 
 
 def check_limits(trajectory: Trajectory) -> None:
@@ -39,6 +48,7 @@ def check_limits(trajectory: Trajectory) -> None:
         step, index = np.argwhere(outside_TJ)[0]
         joint = robot.joints[index]
         raise LimitError(
+            'position', joint.name,
             f'joint {joint.name!r}, step {step}: {trajectory.position_TJ[step, index]:.3f} rad '
             f'is outside [{joint.lower_rad}, {joint.upper_rad}] rad')
     _check_velocity(trajectory)
@@ -52,5 +62,6 @@ def _check_velocity(trajectory: Trajectory) -> None:
     if fast_TJ.any():
         step, index = np.argwhere(fast_TJ)[0]
         raise LimitError(
+            'velocity', robot.joint_names[index],
             f'joint {robot.joint_names[index]!r}, step {step + 1}: {speed_TJ[step, index]:.2f} '
             f'rad/s is above {robot.joints[index].velocity_rad_s} rad/s')

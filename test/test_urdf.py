@@ -110,6 +110,7 @@ def test_a_bound_left_out_is_zero():
     (joint('elbow', upper='nan'), "joint 'elbow': upper 'nan' in the URDF is not a number"),
     (joint('elbow', acceleration=-1), "joint 'elbow': acceleration -1.0 in the URDF, must"),
     (joint('elbow') + joint('elbow'), r"the URDF names a joint twice: \['elbow'\]"),
+    ('<joint type="fixed"/>', 'a joint without a name'),
 ])
 def test_a_joint_that_does_not_fit_is_named(changed, complaint):
     """Catches a limit made up where the URDF has none that could be meant."""

@@ -49,9 +49,11 @@ def read_urdf(urdf: str) -> Element:
 
 
 def joints_of(root: Element) -> dict[str, Element]:
-    """Return the ``<joint>`` elements by name; raises SpecError for a name used twice."""
+    """Return the ``<joint>`` elements by name; raises SpecError for no name or one used twice."""
     joints = root.findall('joint')
-    names = [joint.get('name', '') for joint in joints]
+    names = [joint.get('name') for joint in joints]
+    if None in names:
+        raise SpecError('the URDF has a joint without a name')
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise SpecError(f'the URDF names a joint twice: {twice}')

@@ -21,7 +21,7 @@ two, at its extremes and not only at the points.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -65,14 +65,21 @@ class Motion:
     @classmethod
     def of(cls, trajectory: Trajectory, before: JointReference) -> Motion:
         """Return the motion of a trajectory, which has velocities, from the state before it."""
-        start_s = (before.time_ns - trajectory.stamp_ns) / NS_PER_S
-        later = trajectory.time_s_T > start_s
-        time_s_T = np.concatenate([[start_s], trajectory.time_s_T[later]])
-        position_TJ = np.vstack([before.position_J, trajectory.position_TJ[later]])
-        velocity_TJ = np.vstack([before.velocity_J, trajectory.velocity_TJ[later]])
-        return cls(time_s_T[1:], *_extremes(
-            np.diff(time_s_T)[:, None], position_TJ[:-1], velocity_TJ[:-1], position_TJ[1:],
-            velocity_TJ[1:]))
+        whole = with_start(trajectory, before)
+        position_TJ, velocity_TJ = whole.position_TJ, whole.velocity_TJ
+        return cls(whole.time_s_T[1:], *_extremes(
+            np.diff(whole.time_s_T)[:, None], position_TJ[:-1], velocity_TJ[:-1],
+            position_TJ[1:], velocity_TJ[1:]))
+
+
+def with_start(trajectory: Trajectory, before: JointReference) -> Trajectory:
+    """Return a trajectory from the state before it on, without points that lie further back."""
+    start_s = (before.time_ns - trajectory.stamp_ns) / NS_PER_S
+    later = trajectory.time_s_T > start_s
+    return replace(
+        trajectory, time_s_T=np.concatenate([[start_s], trajectory.time_s_T[later]]),
+        position_TJ=np.vstack([before.position_J, trajectory.position_TJ[later]]),
+        velocity_TJ=np.vstack([before.velocity_J, trajectory.velocity_TJ[later]]))
 
 
 def _extremes(h, p0, v0, p1, v1):

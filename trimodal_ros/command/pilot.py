@@ -34,7 +34,7 @@ from .chunk import ExpiredError, join_chunk, lead_in
 from .clamp import clamp_chunk
 from .guard import Guard, GuardError
 from .hold import hold_trajectory
-from .limits import check_first_step, LimitError
+from .limits import check_first_step, LimitError, with_start
 from .playback import CommandedMotion
 from .ramp import ramp_in
 from ..observe.observer import Freshness, NotReady, Observer
@@ -202,7 +202,7 @@ class Pilot:
             trajectory = self._clamp(planned, lead)
         else:
             trajectory = join_chunk(planned, lead)
-        self.check(trajectory)
+        self.check(with_start(trajectory, lead[0]))
         return trajectory
 
     def _clamp(self, planned: Trajectory, lead) -> Trajectory:

@@ -44,6 +44,8 @@ from ..stopwatch import Stopwatch
 Planner = Callable[[Observation], 'Trajectory | None']
 OnLimit = Literal['refuse', 'clamp']
 Check = Callable[[Trajectory], None]
+MODEL_STAGES = ('vision', 'language', 'decode', 'alignment')
+STAGES = ('transport', 'wait', 'convert', *MODEL_STAGES, 'check', 'publish')
 
 
 class TrackingError(Exception):
@@ -82,7 +84,8 @@ class Decision:
     ``trajectory`` may be sent (None: go on as before); ``refusal`` says why the plan may not be,
     and what goes out then, if anything, is a hold: ``holds``. ``alignment`` is the plan's.
     ``stages_ms``: 'transport' from the oldest image's stamp until the last one is here, 'wait'
-    until it is decided on, 'convert', what the planner tells of itself, 'check'.
+    until it is decided on, 'convert', those of the model, 'check'; the commander adds 'publish'. 0 where
+    it did not come to that.
     """
 
     observation: Observation
@@ -153,7 +156,8 @@ class Pilot:
     def _decided(self, observation: Observation, received_ns: int, started_ns: int,
                  trajectory: Trajectory | None, refusal: str,
                  alignment: Mapping[str, float] | None = None) -> Decision:
-        stages_ms = {'transport': (received_ns - observation.stamp_ns) / 1e6,
+        stages_ms = {**dict.fromkeys(STAGES, 0.0),
+                     'transport': (received_ns - observation.stamp_ns) / 1e6,
                      'wait': (started_ns - received_ns) / 1e6, **self.stopwatch.laps_ms}
         return Decision(observation, trajectory, refusal, stages_ms,
                         bool(refusal) and trajectory is not None, alignment or {})

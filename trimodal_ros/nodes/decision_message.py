@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""A decision as a diagnostic message: on what, for which sentence, how old and how long it took."""
+"""A decision as a diagnostic message: what was decided on, how old it was, how long it took."""
 
 from __future__ import annotations
 

@@ -23,9 +23,10 @@ import tempfile
 import numpy as np
 import yaml
 
-from .conductor import Conductor, STAGES, TaskResult
+from .conductor import Conductor, TaskResult
 from .private_graph import enter_private_graph
 from .session import replan_period_s, simulated_session
+from ..command.pilot import MODEL_STAGES, STAGES
 from ..evaluate.rollout import check_planner, summarize, Trial, TrialResult
 from ..evaluate.statistics import summarize_ms
 from ..plan.checkpoint import read_config
@@ -101,8 +102,8 @@ def latencies(results: list[TaskResult]) -> dict[str, dict]:
     ages = [age for result in results for age in result.ages_ms]
     stages = {stage: [value for result in results for value in result.stages_ms.get(stage, [])]
               for stage in STAGES}
-    overhead = [age - model for age, model in zip(ages, stages['model'])]
-    named = {'observation age at decision': ages, 'model call': stages['model'],
-             'node overhead (age less model call)': overhead, 'observe': stages['observe'],
-             'check and join': stages['command']}
+    models = [sum(times) for times in zip(*(stages[stage] for stage in MODEL_STAGES))]
+    overhead = [age - model for age, model in zip(ages, models)]
+    named = {'observation age at decision': ages, 'model call': models,
+             'node overhead (age less model call)': overhead, **stages}
     return {name: summarize_ms(values) if values else None for name, values in named.items()}

@@ -48,12 +48,12 @@ def lead_in(commanded: CommandedMotion, now_ns: int,
 
     First the state now, last the one ``LEAD_S`` later, in between the points of what is
     commanded: with them sent again the controller goes on as it was until the bridge begins.
-    Where nothing is commanded, only the arm at rest as it is measured: the controller makes the
-    bridge itself, from its own state.
+    Where nothing is commanded, only the arm at rest as it is measured, and the controller makes
+    the bridge itself from its own state.
     """
-    if commanded.reference(now_ns) is None:
-        return [JointReference.at_rest(now_ns, measured_J)]
     ahead_ns = now_ns + round(LEAD_S * NS_PER_S)
+    if commanded.reference(now_ns) is None:
+        return [JointReference.at_rest(ahead_ns, measured_J)]
     times_ns = [now_ns, *commanded.points_between(now_ns, ahead_ns), ahead_ns]
     return [commanded.reference(time_ns) for time_ns in times_ns]
 

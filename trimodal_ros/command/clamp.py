@@ -26,9 +26,10 @@ from .playback import JointReference
 from ..spec import NS_PER_S, RobotSpec, Trajectory
 
 STEP_S = 0.02
-# A cubic over a step in which the acceleration changes sign peaks at 1.5 times of it, and its
-# velocity at little more than at the ends.
-ACCELERATION_SHARE, VELOCITY_SHARE = 1 / 1.6, 0.95
+# A cubic that spans a step of acceleration a(t), |a| <= 1, begins with the acceleration
+# integral (4 - 6 u) a(u) du over the step, at most 5/3. Its velocity hardly exceeds its ends'.
+ACCELERATION_SHARE, VELOCITY_SHARE = 0.6, 0.95
+MARGIN_RAD = 5e-4  # a cubic may overshoot a point by so much
 SETTLE_S = 5.0
 
 
@@ -46,7 +47,8 @@ def clamp_chunk(planned: Trajectory, lead: list[JointReference],
     if np.count_nonzero(planned.time_s_T >= start_s + SHORTEST_BRIDGE_S) < 2:
         raise ExpiredError(f'the chunk ends {planned.time_s_T[-1]:.2f} s after its image, which '
                            f'is {start_s:.2f} s old')
-    target_TJ = np.clip(planned.position_TJ, robot.lower_J, robot.upper_J)
+    target_TJ = np.clip(planned.position_TJ, robot.lower_J + MARGIN_RAD,
+                        robot.upper_J - MARGIN_RAD)
     time_s_T, position_TJ, velocity_TJ = _follow(
         robot, start, start_s, planned.time_s_T, target_TJ)
     trajectory = after_lead(robot, planned.stamp_ns, lead, time_s_T, position_TJ, velocity_TJ,

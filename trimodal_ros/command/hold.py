@@ -23,7 +23,8 @@ from .playback import JointReference
 from ..spec import NS_PER_S, RobotSpec, Trajectory
 
 HOLD_S = 0.2
-SHORTEST_S = 1e-4
+SHORTEST_S = 2e-3  # braking: what little speed is left needs no harder one
+APART_S = 1e-4     # points
 
 
 def hold_trajectory(robot: RobotSpec, lead: list[JointReference]) -> Trajectory:
@@ -36,8 +37,8 @@ def hold_trajectory(robot: RobotSpec, lead: list[JointReference]) -> Trajectory:
     """
     start, stamp_ns = lead[-1], lead[0].time_ns
     stop_s_J = _braking_time_s(robot, start)
-    stops_s = np.round(np.append(stop_s_J[stop_s_J < HOLD_S], stop_s_J.max()), 6)
-    time_s_T = np.unique(np.maximum(stops_s, SHORTEST_S))
+    time_s_T = np.unique(np.append(stop_s_J[stop_s_J < HOLD_S], stop_s_J.max()))
+    time_s_T = time_s_T[np.append(np.diff(time_s_T) > APART_S, True)]
     position_TJ, velocity_TJ = _brake(start, stop_s_J, time_s_T)
     after_s_T = time_s_T + (start.time_ns - stamp_ns) / NS_PER_S
     return after_lead(robot, stamp_ns, lead, after_s_T, position_TJ, velocity_TJ)
@@ -51,14 +52,14 @@ def _braking_time_s(robot: RobotSpec, start: JointReference) -> np.ndarray:
     outside_J = (end_J - start.position_J) * start.velocity_J < 0
     in_time_J = np.where((speed_J > 0) & ~outside_J, 2 * room_J / np.maximum(speed_J, 1e-9),
                          np.where(outside_J, 0.0, HOLD_S))
-    return np.maximum(np.minimum(HOLD_S, in_time_J), speed_J / robot.acceleration_J)
+    return np.maximum.reduce([np.minimum(HOLD_S, in_time_J), speed_J / robot.acceleration_J,
+                              np.full_like(speed_J, SHORTEST_S)])
 
 
 def _brake(start: JointReference, stop_s_J: np.ndarray, time_s_T: np.ndarray):
     """Return positions and velocities [T, J]: v falls evenly to 0 at each joint's stop."""
-    stop_J = np.maximum(stop_s_J, 1e-9)
-    t_TJ = np.minimum(time_s_T[:, None], stop_J)
-    velocity_TJ = start.velocity_J * (1 - t_TJ / stop_J)
-    position_TJ = start.position_J + start.velocity_J * (t_TJ - t_TJ**2 / (2 * stop_J))
+    t_TJ = np.minimum(time_s_T[:, None], stop_s_J)
+    velocity_TJ = start.velocity_J * (1 - t_TJ / stop_s_J)
+    position_TJ = start.position_J + start.velocity_J * (t_TJ - t_TJ**2 / (2 * stop_s_J))
     velocity_TJ[-1] = 0.0
     return position_TJ, velocity_TJ

@@ -84,8 +84,8 @@ class Decision:
     ``trajectory`` may be sent (None: go on as before); ``refusal`` says why the plan may not be,
     and what goes out then, if anything, is a hold: ``holds``. ``alignment`` is the plan's.
     ``stages_ms``: 'transport' from the oldest image's stamp until the last one is here, 'wait'
-    until it is decided on, 'convert', those of the model, 'check'; the commander adds 'publish'. 0 where
-    it did not come to that.
+    until it is decided on, 'convert', those of the model, 'check'; the commander adds 'publish'.
+    0 where it did not come to that.
     """
 
     observation: Observation

@@ -83,8 +83,10 @@ class PolicyDiagnostics:
         wrong, now_ns = commander.why_not_ready(), commander.pilot.clock()
         with commander.pilot.lock:
             stamps_ns = commander.pilot.observer.newest_stamps_ns()
+            counts = dict(commander.pilot.observer.counts)
         values = {f'{name}_age_ms': f'{1e3 * (now_ns - stamp_ns) / NS_PER_S:.1f}'
                   for name, stamp_ns in stamps_ns.items()}
+        values.update({f'{name}_count': str(count) for name, count in counts.items()})
         level = DiagnosticStatus.WARN if wrong else DiagnosticStatus.OK
         return level, wrong or 'all alive', values
 

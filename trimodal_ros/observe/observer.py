@@ -83,10 +83,12 @@ class Observer:
         self.instruction = ''
         self._images = {camera.name: deque(maxlen=IMAGE_HISTORY) for camera in robot.cameras}
         self._joints = deque(maxlen=JOINT_HISTORY)
+        self.counts = dict.fromkeys([*self._images, 'joints'], 0)  # of all that ever came
 
     def add_image(self, camera: str, message, received_ns: int | None = None) -> None:
         """Keep an image; it is decoded when observed. Received when stamped, unless told."""
         images, stamp = self._images[camera], stamp_ns(message.header.stamp)
+        self.counts[camera] += 1
         same = bool(images) and same_pixels(images[-1].message.data, message.data)
         images.append(Sample(stamp, stamp if received_ns is None else received_ns,
                              images[-1].same_since_ns if same else stamp, message))
@@ -99,6 +101,7 @@ class Observer:
 
     def add_joints(self, message) -> None:
         """Keep a joint state. Raises JointStateError, and then keeps nothing."""
+        self.counts['joints'] += 1
         self._joints.append((stamp_ns(message.header.stamp), decode_joints(message, self.robot)))
 
     def set_instruction(self, text: str) -> None:

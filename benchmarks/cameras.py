@@ -30,13 +30,15 @@ class CameraRun:
     """
     How many cameras send frames of which size, in pixels, how often.
 
-    They run freely: their frames are spread evenly over a period, as no trigger joins them.
+    Those that run freely have their frames spread evenly over a period; others are triggered
+    together.
     """
 
     cameras: int
     width: int
     height: int
     hz: float = 30.0
+    triggered: bool = False
 
     @property
     def period_ns(self) -> int:
@@ -108,8 +110,8 @@ def run_cameras(run: CameraRun, pipe) -> None:
 
 
 def _send_frames(run: CameraRun, pipe, cameras: list[Camera]) -> None:
-    step_ns, turn, is_halted = run.period_ns // run.cameras, 0, False
-    due_ns = time.time_ns()
+    turns = [cameras] if run.triggered else [[camera] for camera in cameras]
+    turn, is_halted, due_ns = 0, False, time.time_ns()
     while True:
         time.sleep(max(0.0, (due_ns - time.time_ns()) / 1e9))
         while pipe.poll():
@@ -118,10 +120,12 @@ def _send_frames(run: CameraRun, pipe, cameras: list[Camera]) -> None:
                 return
             is_halted = {'halt': True, 'go on': False}.get(what, is_halted)
             pipe.send(_obey(what, cameras, index))
+        now_ns = time.time_ns()
         if not is_halted and all(camera.has_reader() for camera in cameras):
-            cameras[turn].publish(time.time_ns())
-        turn = (turn + 1) % len(cameras)
-        due_ns = max(due_ns + step_ns, time.time_ns() - run.period_ns)  # never a burst
+            for camera in turns[turn]:
+                camera.publish(now_ns)
+        turn = (turn + 1) % len(turns)
+        due_ns = max(due_ns + run.period_ns // len(turns), now_ns - run.period_ns)  # no burst
 
 
 def _obey(what: str, cameras: list[Camera], index: int):

@@ -124,6 +124,7 @@ def measure_faults(run: CameraRun, repeats: int) -> dict:
     """Return the times from every fault to its hold, each injected so many times."""
     by_fault = {}
     with open_rig(run, replan_period_s=REPLAN_S, stop_topic=STOP_TOPIC, ramp_s=0.0) as rig:
+        _resume(rig)  # the stop topic was silent at first
         rig.start()
         _call_stop(rig)  # a service is met at its first call, which takes longer
         _resume(rig)

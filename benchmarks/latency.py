@@ -83,7 +83,8 @@ class Record:
 
 
 def run(out: Path, seconds: float = 60.0, sizes: list[str] = ['640x480', '1280x720'],  # noqa: B006
-        cameras: list[int] = [1, 2, 3], repeats: int = 50) -> None:  # noqa: B006
+        cameras: list[int] = [1, 2, 3], repeats: int = 50,  # noqa: B006
+        triggered: bool = False) -> None:
     """
     Measure every combination of sizes and numbers of cameras, then the faults.
 
@@ -92,10 +93,11 @@ def run(out: Path, seconds: float = 60.0, sizes: list[str] = ['640x480', '1280x7
     :param sizes: Of the images, WIDTHxHEIGHT in pixels.
     :param cameras: How many.
     :param repeats: Of every fault; 0 leaves them out.
+    :param triggered: All cameras at once; else each at its own time, spread over a period.
     """
     enter_private_graph()
     figures = {'machine': describe_machine(), 'combinations': [], 'faults': {}}
-    runs = [CameraRun(count, *map(int, size.split('x')))
+    runs = [CameraRun(count, *map(int, size.split('x')), triggered=triggered)
             for size, count in itertools.product(sizes, cameras)]
     for each in progress_bar(runs, desc='latency', unit='combination'):
         figures['combinations'].append(measure(each, seconds))
@@ -132,8 +134,8 @@ def measure(run: CameraRun, seconds: float, bare_turns: int = BARE_TURNS) -> dic
     sent, arrived = (sum(late.values()) - sum(early.values())
                      for early, late in zip(before, after))
     return {'width': run.width, 'height': run.height, 'cameras': run.cameras, 'hz': run.hz,
-            'seconds': seconds, 'frames_sent': sent, 'frames_arrived': arrived,
-            'refused_by_controller': Counter(refused),
+            'triggered': run.triggered, 'seconds': seconds, 'frames_sent': sent,
+            'frames_arrived': arrived, 'refused_by_controller': Counter(refused),
             **judge(watched, time_bare_loop(run, bare_turns, 3 * run.period_ns / 1e9), run)}
 
 

@@ -145,7 +145,7 @@ class Arm:
     def __init__(self, node, robot: RobotSpec):
         self.robot, self.received, self.refused = robot, [], []
         self.is_silent, self.is_nan, self.joints_ns, self.asks_stop = False, False, 0, False
-        self.stop_ns = 0  # when the stop topic was last published
+        self._heard_ns = 0  # since when the stop topic has a subscriber
         self._controller = TrajectoryController(robot.joint_names)
         self._controller.start(np.array(START_J), time.time_ns())
         self._joints = node.create_publisher(JointState, 'joint_states', SENSOR_QOS)
@@ -168,8 +168,13 @@ class Arm:
 
     def publish_stop(self) -> None:
         """Publish what is asked on the stop topic."""
-        self.stop_ns = time.time_ns()
         self._stop.publish(Bool(data=self.asks_stop))
+
+    def stop_is_heard(self) -> bool:
+        """Tell whether somebody has listened to the stop topic for a few messages."""
+        heard = self._stop.get_subscription_count() > 0
+        self._heard_ns = (self._heard_ns or time.time_ns()) if heard else 0
+        return heard and time.time_ns() - self._heard_ns > 5 * NS_PER_S // STOP_TOPIC_HZ
 
     def _on_trajectory(self, message: JointTrajectory) -> None:
         now_ns = time.time_ns()

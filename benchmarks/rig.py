@@ -42,7 +42,6 @@ import yaml
 
 from benchmarks.bare_loop import SEEN_PX
 from benchmarks.cameras import camera_topic, CameraRun, run_cameras
-from trimodal_ros.command.playback import JointReference
 from trimodal_ros.nodes.conductor import Conductor
 from trimodal_ros.nodes.private_graph import NodeProcesses
 from trimodal_ros.nodes.ros import ROS_TYPES, SENSOR_QOS
@@ -138,6 +137,13 @@ class Received:
     stamp_ns: int
     is_hold: bool
 
+    @classmethod
+    def of(cls, message: JointTrajectory) -> Received:
+        """Return what has just come: a hold is over soon."""
+        now_ns, stamp = time.time_ns(), stamp_ns(message.header.stamp)
+        ends_ns = stamp + stamp_ns(message.points[-1].time_from_start)
+        return cls(now_ns, stamp, ends_ns - now_ns < HOLD_ENDS_WITHIN_S * NS_PER_S)
+
 
 class Arm:
     """Joint states at 100 Hz from a controller that plays what is sent; on somebody's node."""
@@ -177,15 +183,12 @@ class Arm:
         return heard and time.time_ns() - self._heard_ns > 5 * NS_PER_S // STOP_TOPIC_HZ
 
     def _on_trajectory(self, message: JointTrajectory) -> None:
-        now_ns = time.time_ns()
-        stamp = stamp_ns(message.header.stamp)
-        ends_ns = stamp + stamp_ns(message.points[-1].time_from_start)
-        self.received.append(Received(
-            now_ns, stamp, ends_ns - now_ns < HOLD_ENDS_WITHIN_S * NS_PER_S))
-        position = self._controller.reference(now_ns)
+        received = Received.of(message)
+        self.received.append(received)
+        now_ns = received.at_ns
+        before = self._controller.reference(now_ns)
         try:
-            self._controller.accept(message, now_ns, JointReference(
-                now_ns, position.position_J, position.velocity_J))
+            self._controller.accept(message, now_ns, before)
         except Refused as reason:
             self.refused.append(str(reason))
 

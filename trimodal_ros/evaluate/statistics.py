@@ -61,6 +61,25 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
     return statistics.fmean(values), half
 
 
+def slope_interval(x: Sequence[float], y: Sequence[float]) -> tuple[float, float]:
+    """
+    Return the slope of the least-squares line and half the width of its 95 % interval.
+
+    Errors are taken as independent and normal. Raises ValueError unless there are 3 to 11 points.
+
+    >>> [round(number, 3) for number in slope_interval([0, 1, 2, 3], [0.0, 1.1, 1.9, 3.0])]
+    [0.98, 0.183]
+    """
+    count = len(x)
+    if len(y) != count or not 3 <= count <= len(STUDENT_95) + 2:
+        raise ValueError(f'{count} and {len(y)} values, expected 3 to {len(STUDENT_95) + 2}')
+    slope, start = statistics.linear_regression(x, y)
+    error = math.sqrt(sum((v - start - slope * u) ** 2 for u, v in zip(x, y)) / (count - 2))
+    middle = statistics.fmean(x)
+    spread = math.sqrt(sum((u - middle) ** 2 for u in x))
+    return slope, STUDENT_95[count - 3] * error / spread
+
+
 def percentile(values: list[float], percent: float) -> float:
     """
     Return the smallest value that at least ``percent`` % of the values do not exceed.

@@ -20,6 +20,8 @@ from collections.abc import Sequence
 import math
 import statistics
 
+import numpy as np
+
 # Two-sided 95 % quantiles of Student's t for 1, 2, ... degrees of freedom.
 STUDENT_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 Z_95 = 1.959963984540054
@@ -80,20 +82,20 @@ def slope_interval(x: Sequence[float], y: Sequence[float]) -> tuple[float, float
     return slope, STUDENT_95[count - 3] * error / spread
 
 
-def percentile(values: list[float], percent: float) -> float:
+def percentile(values: Sequence[float], percent: float) -> float:
     """
     Return the smallest value that at least ``percent`` % of the values do not exceed.
 
     >>> percentile([5.0, 1.0, 3.0, 2.0, 4.0], 50), percentile([1.0, 2.0], 99)
     (3.0, 2.0)
     """
-    if not values:
+    if not len(values):
         return math.nan
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)]
+    rank = max(0, math.ceil(percent / 100 * len(values)) - 1)
+    return float(np.partition(values, rank)[rank])
 
 
-def summarize_ms(values: list[float]) -> dict[str, float]:
+def summarize_ms(values: Sequence[float]) -> dict[str, float]:
     """Return count, p50, p99 and maximum of durations in ms."""
     return {'count': len(values), 'p50': percentile(values, 50), 'p99': percentile(values, 99),
-            'max': max(values, default=math.nan)}
+            'max': percentile(values, 100)}

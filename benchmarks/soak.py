@@ -61,6 +61,7 @@ BLOCKS = 10                 # neighbouring samples are alike: their means are wh
 MOST_MB_PER_HOUR = 1.0      # is called none
 FIRST_SEED = 2_000_000
 TASK_S = 10.0
+WORDINGS = 4                # of each task: the policy keeps what it has read, up to a limit
 SILENT_S = 1.0
 HELD_WITHIN_S = 1.0         # of the end of what the fault takes to be known
 MOVES_AGAIN_WITHIN_S = 10.0
@@ -104,7 +105,7 @@ class Soak:
         self.watch = Watch(conductor.node)
         self.figures = {'tasks_given': 0, 'tasks_done': 0, 'holds': [], 'not_resumed': []}
         self._rng = np.random.default_rng(seed)
-        self._templates = read_templates(TEMPLATES)
+        self._templates = read_templates(TEMPLATES)[:WORDINGS]
         self._said = ''
         self.faults = {'deactivated': (self._deactivate, conductor.activate),
                        'stopped': (lambda: conductor.trigger('policy/stop'),

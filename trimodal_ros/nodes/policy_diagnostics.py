@@ -16,9 +16,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+import numpy as np
 
 from .decision_message import status
 from .ros import ROS_TYPES
@@ -38,7 +37,7 @@ class PolicyDiagnostics:
     def __init__(self, hardware: str):
         self.hardware = hardware
         self.decisions = self.refused = 0
-        self._times_ms: dict[str, deque[float]] = {}
+        self._times_ms: dict[str, np.ndarray] = {}  # rings of DECISIONS
         self._newest: Decision | None = None
         self.complaints: dict[str, str] = {}  # of the graph, by topic
 
@@ -48,7 +47,9 @@ class PolicyDiagnostics:
         self.refused += bool(decision.refusal)
         self._newest = decision
         for stage, value in {'age': age_ms, **decision.stages_ms}.items():
-            self._times_ms.setdefault(stage, deque(maxlen=DECISIONS)).append(value)
+            if stage not in self._times_ms:
+                self._times_ms[stage] = np.full(DECISIONS, np.nan)
+            self._times_ms[stage][(self.decisions - 1) % DECISIONS] = value
 
     def message(self, commander: Commander, node: str) -> DiagnosticArray:
         """Return everything as it is now."""
@@ -83,18 +84,25 @@ class PolicyDiagnostics:
         wrong, now_ns = commander.why_not_ready(), commander.pilot.clock()
         with commander.pilot.lock:
             stamps_ns = commander.pilot.observer.newest_stamps_ns()
+            counts = dict(commander.pilot.observer.counts)
         values = {f'{name}_age_ms': f'{1e3 * (now_ns - stamp_ns) / NS_PER_S:.1f}'
                   for name, stamp_ns in stamps_ns.items()}
+        values.update({f'{name}_count': str(count) for name, count in counts.items()})
         level = DiagnosticStatus.WARN if wrong else DiagnosticStatus.OK
         return level, wrong or 'all alive', values
 
     def _timing(self):
         values = {f'{stage}_{figure}_ms': f'{summary[figure]:.3f}'
                   for stage, summary in self._summaries().items() for figure in FIGURES}
-        return DiagnosticStatus.OK, f'of the last {len(self._times_ms.get("age", ()))}', values
+        return DiagnosticStatus.OK, f'of the last {self._kept}', values
 
     def _summaries(self) -> dict[str, dict[str, float]]:
-        return {stage: summarize_ms(list(times)) for stage, times in self._times_ms.items()}
+        kept = self._kept
+        return {stage: summarize_ms(times[:kept]) for stage, times in self._times_ms.items()}
+
+    @property
+    def _kept(self) -> int:
+        return min(self.decisions, DECISIONS)
 
     @staticmethod
     def _limits(commander: Commander):

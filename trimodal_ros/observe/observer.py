@@ -22,7 +22,7 @@ is one Observation wherever it is looked at.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +35,7 @@ from ..spec import CameraSpec, NS_PER_S, Observation, RobotSpec
 
 IMAGE_HISTORY = 4
 JOINT_HISTORY = 256
+PLAINLY_CLOSER_S = 0.005  # free cameras' jitter is less, a period more
 CommandedAt = Callable[[int], 'np.ndarray | None']
 
 
@@ -83,10 +84,12 @@ class Observer:
         self.instruction = ''
         self._images = {camera.name: deque(maxlen=IMAGE_HISTORY) for camera in robot.cameras}
         self._joints = deque(maxlen=JOINT_HISTORY)
+        self.counts = dict.fromkeys([*self._images, 'joints'], 0)  # of all that ever came
 
     def add_image(self, camera: str, message, received_ns: int | None = None) -> None:
         """Keep an image; it is decoded when observed. Received when stamped, unless told."""
         images, stamp = self._images[camera], stamp_ns(message.header.stamp)
+        self.counts[camera] += 1
         same = bool(images) and same_pixels(images[-1].message.data, message.data)
         images.append(Sample(stamp, stamp if received_ns is None else received_ns,
                              images[-1].same_since_ns if same else stamp, message))
@@ -99,6 +102,7 @@ class Observer:
 
     def add_joints(self, message) -> None:
         """Keep a joint state. Raises JointStateError, and then keeps nothing."""
+        self.counts['joints'] += 1
         self._joints.append((stamp_ns(message.header.stamp), decode_joints(message, self.robot)))
 
     def set_instruction(self, text: str) -> None:
@@ -164,21 +168,24 @@ class Observer:
 
     def _images_at(self, now_ns: int) -> tuple[int, dict[str, Sample]]:
         """
-        Return the newest moment all cameras have reached, and each one's image nearest to it.
+        Return one image a camera that belong together, and the oldest one's stamp.
 
-        A camera that has already sent its next image must not make the others look late.
+        The newest of each, unless those nearest to the oldest of them are plainly closer together:
+        a camera that has already sent its next image must not make the others look late.
         """
         for camera in self.robot.cameras:
             self._check_camera(camera, now_ns)
         moment = self.image_stamp_ns
+        newest = {name: images[-1] for name, images in self._images.items()}
         nearest = {name: min(images, key=lambda sample: abs(sample.stamp_ns - moment))
                    for name, images in self._images.items()}
-        stamps_ns = [sample.stamp_ns for sample in nearest.values()]
-        skew_s = (max(stamps_ns) - min(stamps_ns)) / NS_PER_S
+        gain_ns = _skew_ns(newest) - _skew_ns(nearest)
+        chosen = nearest if gain_ns > PLAINLY_CLOSER_S * NS_PER_S else newest
+        skew_s = _skew_ns(chosen) / NS_PER_S
         if skew_s > self.freshness.camera_skew_s:
             raise NotReady('cameras', f'{skew_s:.3f} s apart, '
                            f'at most {self.freshness.camera_skew_s} s is allowed')
-        return min(stamps_ns), nearest
+        return min(sample.stamp_ns for sample in chosen.values()), chosen
 
     def _check_camera(self, camera: CameraSpec, now_ns: int) -> None:
         name, images = f'camera {camera.name!r}', self._images[camera.name]
@@ -205,6 +212,11 @@ class Observer:
             raise NotReady('joint_states', f'{abs(stamp - sample[0]) / NS_PER_S:.3f} s from '
                            f'the image, at most {self.freshness.max_age_s} s is allowed')
         return sample
+
+
+def _skew_ns(samples: Mapping[str, Sample]) -> int:
+    stamps_ns = [sample.stamp_ns for sample in samples.values()]
+    return max(stamps_ns) - min(stamps_ns)
 
 
 def _check_age(what: str, stamp: int, now_ns: int, max_age_s: float) -> None:

@@ -16,8 +16,9 @@
 A decoder that samples: flow matching from noise to a chunk (Lipman 2023; for actions, pi0 2024).
 
 On the way from a chunk a at t = 0 to noise e at t = 1, x_t = t e + (1 - t) a, the velocity is
-u = e - a. A network learns it from x_t, t and the context by the mean squared error; a chunk is
-sampled by going back from noise in a few Euler steps.
+u = e - a. It is learned from x_t, t and the context by the mean squared error; a chunk is sampled
+by going back from noise in a few Euler steps. The network's output is the chunk, and (x_t - a) / t
+the velocity (Li & He 2025): the scene nearly tells the chunk, and nothing tells the noise.
 Shapes: B batch, N values of a flat chunk, F context, K width.
 """
 
@@ -52,8 +53,8 @@ class FlowLayer(nn.Module):
         return x_BK + self.layers(self.norm(x_BK) * (1 + gain_BK) + shift_BK)
 
 
-class Velocity(nn.Module):
-    """The velocity of a noisy chunk, given what is seen, said and felt (as in MAR, Li 2024)."""
+class Denoiser(nn.Module):
+    """A noisy chunk without its noise, given what is seen, said and felt (as MAR, Li 2024)."""
 
     def __init__(self, context: int, values: int):
         super().__init__()
@@ -66,7 +67,7 @@ class Velocity(nn.Module):
 
     def forward(self, x_BN: torch.Tensor, t_B: torch.Tensor,
                 scene_BK: torch.Tensor) -> torch.Tensor:
-        """Return the velocity [B, N]; ``scene_BK`` is what ``scene`` makes of the context."""
+        """Return the chunk [B, N]; ``scene_BK`` is what ``scene`` makes of the context."""
         condition_BK = F.silu(scene_BK + self.time(waves(t_B)))
         x_BK = self.enter(x_BN)
         for layer in self.layers:
@@ -93,7 +94,7 @@ class FlowDecoder(Decoder):
     samples = True
 
     def _make_head(self, context: int, values: int) -> nn.Module:
-        return Velocity(context, values)
+        return Denoiser(context, values)
 
     def decode(self, context_BF: torch.Tensor,
                generator: torch.Generator | None = None) -> torch.Tensor:
@@ -104,12 +105,17 @@ class FlowDecoder(Decoder):
         scene_BK = self.head.scene(context_BF)
         for step in range(EULER_STEPS):
             t_B = x_BN.new_full((len(x_BN),), 1 - step / EULER_STEPS)
-            x_BN = x_BN - self.head(x_BN, t_B, scene_BK).float() / EULER_STEPS
+            x_BN = x_BN - self._velocity(x_BN, t_B, scene_BK) / EULER_STEPS
         return x_BN.unflatten(-1, self.shape_TJ)
 
     def loss(self, context_BF: torch.Tensor, target_BTJ: torch.Tensor) -> torch.Tensor:
         target_BN = target_BTJ.flatten(1)
-        noise_BN, t_B = torch.randn_like(target_BN), torch.rand_like(target_BN[:, 0])
+        noise_BN = torch.randn_like(target_BN)
+        t_B = torch.empty_like(target_BN[:, 0]).uniform_(1 / EULER_STEPS, 1)  # no step is below
         x_BN = torch.lerp(target_BN, noise_BN, t_B[:, None])
-        velocity_BN = self.head(x_BN, t_B, self.head.scene(context_BF))
-        return F.mse_loss(velocity_BN.float(), noise_BN - target_BN)
+        velocity_BN = self._velocity(x_BN, t_B, self.head.scene(context_BF))
+        return F.mse_loss(velocity_BN, noise_BN - target_BN)
+
+    def _velocity(self, x_BN: torch.Tensor, t_B: torch.Tensor,
+                  scene_BK: torch.Tensor) -> torch.Tensor:
+        return (x_BN - self.head(x_BN, t_B, scene_BK).float()) / t_B[:, None]

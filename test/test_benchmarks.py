@@ -15,8 +15,10 @@
 """Small versions of the benchmarks: they run, go on where they were, print their tables."""
 
 import pytest
+import torch
 
-from benchmarks import alignment, gradients, loss_memory
+from benchmarks import alignment, gradients, loss_memory, ranking
+from trimodal_ros.plan.checkpoint import load_checkpoint, save_checkpoint
 
 
 def test_alignment_benchmark_goes_on_and_prints_its_table(episodes, tmp_path, capsys):
@@ -57,6 +59,19 @@ def test_gradients_name_every_task(small_checkpoint, episodes, capsys):
     assert float(rows['action_generation'][0]) > 0 == float(rows['action_reconstruction'][0])
     for part in range(4):
         assert max(float(row[part]) for row in rows.values()) > 0
+
+
+@torch.inference_mode()
+def test_ranking_lies_between_chance_and_knowing(small_checkpoint, episodes, tmp_path, capsys):
+    """Catches errors of another candidate than the chosen one, and a gain of the wrong sign."""
+    save_checkpoint(tmp_path / 'flow', load_checkpoint(small_checkpoint, decoder='flow'), {}, '')
+    ranking.run(tmp_path / 'flow', [episodes], [episodes], candidates=4, size=12)
+    rows = [line.strip('| ').split(' | ') for line in capsys.readouterr().out.splitlines()[2:]]
+    error = {name: float(cell) for name, cell, _ in rows}
+    assert len(error) == 5 and min(error.values()) == error['knowing: the best']
+    for name, cell, gain in rows:
+        expected = error['chance: the first'] - error[name]
+        assert abs(float(gain.split()[0]) - expected) < 2e-4, cell
 
 
 @pytest.mark.parametrize('values, text', [([1.0], '1.0'), ([1.0, 3.0], '2.0 ± 12.7')])

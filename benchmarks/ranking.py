@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+import time
 
 import numpy as np
 import torch
@@ -35,6 +36,7 @@ import tyro
 from trimodal_ros.evaluate.gallery import choose_moments
 from trimodal_ros.plan.checkpoint import load_checkpoint
 from trimodal_ros.plan.policy import Policy
+from trimodal_ros.spec import Observation
 from trimodal_ros.train.batches import Batch, collect
 from trimodal_ros.train.cache import Frames, open_frames
 from trimodal_ros.train.objective import embed
@@ -46,7 +48,7 @@ BATCH, RESAMPLES = 64, 2000
 def run(checkpoint: Path, episodes: list[Path], bank: list[Path], candidates: int = 16,
         size: int = 1000, seed: int = 0) -> None:
     """
-    Print a Markdown table of errors, with 95 % bootstrap intervals over episodes.
+    Print a Markdown table of errors with 95 % bootstrap intervals over episodes, and the cost.
 
     :param checkpoint: Checkpoint folder, with a decoder that samples.
     :param episodes: Directories with episodes it was not trained on.
@@ -71,6 +73,18 @@ def run(checkpoint: Path, episodes: list[Path], bank: list[Path], candidates: in
         error_B = np.take_along_axis(error_BN, chosen_B[:, None], 1)[:, 0]
         gain, low, high = mean_by_episode(error_BN[:, 0] - error_B, episode_B)
         print(f'| {name} | {error_B.mean():.4f} | {gain:.4f} ({low:.4f} to {high:.4f}) |')
+    print('\nprocessor time of a decision: ' + ', '.join(
+        f'{_plan_ms(policy, count):.1f} ms with {count}' for count in (1, candidates)))
+
+
+def _plan_ms(policy: Policy, candidates: int, times: int = 20) -> float:
+    """Return the time one thread computes for a plan: others on the machine don't count."""
+    seen, policy.candidates = Observation.make_example(policy.robot), candidates
+    policy.plan(seen)
+    started = time.process_time()
+    for _ in range(times):
+        policy.plan(seen)
+    return 1e3 * (time.process_time() - started) / times
 
 
 def _frames(policy: Policy, roots: list[Path]) -> Frames:
@@ -121,5 +135,6 @@ def mean_by_episode(value_B: np.ndarray, episode_B: np.ndarray,
 
 
 if __name__ == '__main__':
+    torch.set_num_threads(1)
     with torch.inference_mode():
         tyro.cli(run, description=__doc__)

@@ -66,7 +66,9 @@ def test_ranking_lies_between_chance_and_knowing(small_checkpoint, episodes, tmp
     """Catches errors of another candidate than the chosen one, and a gain of the wrong sign."""
     save_checkpoint(tmp_path / 'flow', load_checkpoint(small_checkpoint, decoder='flow'), {}, '')
     ranking.run(tmp_path / 'flow', [episodes], [episodes], candidates=4, size=12)
-    rows = [line.strip('| ').split(' | ') for line in capsys.readouterr().out.splitlines()[2:]]
+    table, cost = capsys.readouterr().out.split('\n\n')
+    rows = [line.strip('| ').split(' | ') for line in table.splitlines()[2:]]
+    assert ' ms with 1, ' in cost
     error = {name: float(cell) for name, cell, _ in rows}
     assert len(error) == 5 and min(error.values()) == error['knowing: the best']
     for name, cell, gain in rows:

@@ -111,6 +111,12 @@ def test_interval_holds_the_true_value_as_often_as_it_says():
     assert 0.9 < held / 200 < 0.985
 
 
+def test_caught_is_below_nearly_all_good():
+    """Catches a threshold from the bad values, or from the wrong end."""
+    good, bad = [np.arange(101.0)], [np.array([0.5, 0.9, 1.0, 50.0])]
+    assert separation(good, bad)['caught'] == 0.5
+
+
 def test_nothing_to_tell_apart_is_none():
     """Catches a figure made of nothing, where no episode failed."""
     assert separation([[1.0], [2.0]], [[], []]) is None
@@ -220,7 +226,7 @@ def test_failing_episodes_and_lies_are_the_bad_ones():
 def test_without_a_failure_the_table_says_none():
     """Catches a crash on a policy that never fails."""
     figures = measure_guard([watched_episode(0, True, 0.9, 0.1)])
-    row = describe_guard(figures).splitlines()[3]
+    row = next(line for line in describe_guard(figures).splitlines() if 'failing' in line)
     assert row.startswith('failing episode') and row.count('none') == 4
 
 

@@ -30,7 +30,7 @@ import numpy as np
 
 from .mislead import Misleading, misleadings
 from .rollout import check_planner, run_jobs, Trial
-from .separation import separation
+from .separation import FALSE_ALARMS, separation
 from ..plan.policy import Policy
 from ..sim.lockstep import run_episode
 from ..sim.robot import SimulatedRobot
@@ -145,21 +145,27 @@ def _quantiles(watched: Sequence[Watched], similarity: str) -> dict[str, float]:
 
 
 def describe_guard(figures: dict) -> str:
-    """Return the figures as a table a person reads: AUROC and its 95 % interval."""
-    head = [f'{figures["episodes"]} episodes, {figures["failed"]} failed; AUROC (95 % interval): '
-            '1 tells all, 0.5 nothing',
-            f'{"":34}{"image and sentence":^38}{"both and motion":^38}',
-            f'{"told from as it is":34}' + 2 * f'{"a decision":>19}{"an episode":>19}']
-    lines = [f'{name:34}' + ''.join(
-        f'{_cell(levels[similarity][level]):>19}' for similarity in SIMILARITIES
-        for level in ('decision', 'episode')) for name, levels in figures['separation'].items()]
-    low = [f'{similarity} of succeeding episodes: ' + ', '.join(
+    """Return the figures as a table a person reads."""
+    head = [f'{figures["episodes"]} episodes, {figures["failed"]} failed. AUROC (95 % interval): '
+            '1 tells all, 0.5 nothing.',
+            f'caught: % of bad decisions below {100 * FALSE_ALARMS:g} % of the good', '',
+            f'{"":35}{"image and sentence":^46}{"both, and the motion":^46}',
+            f'{"told from as it is":35}'
+            + 2 * f'{"a decision":>18}{"caught":>8}{"an episode":>18}  ']
+    lines = [f'{name:35}' + ''.join(_cells(levels[similarity]) for similarity in SIMILARITIES)
+             for name, levels in figures['separation'].items()]
+    low = [f'{similarity} in succeeding episodes: ' + ', '.join(
         f'{share} below {value:.3f}' for share, value in quantiles.items() if value is not None)
         for similarity, quantiles in figures['quantiles'].items()]
-    return '\n'.join([*head, *lines, *low])
+    return '\n'.join([*head, *lines, '', *low])
 
 
-def _cell(figure: dict | None) -> str:
+def _cells(levels: dict) -> str:
+    caught = '' if levels['decision'] is None else f'{100 * levels["decision"]["caught"]:.0f}'
+    return f'{_area(levels["decision"]):>18}{caught:>8}{_area(levels["episode"]):>18}  '
+
+
+def _area(figure: dict | None) -> str:
     if figure is None:
         return 'none'
     low, high = figure['interval_95']

@@ -25,6 +25,7 @@ from collections.abc import Sequence
 import numpy as np
 
 RESAMPLES = 2000
+FALSE_ALARMS = 0.01
 
 
 def auroc(good_N: Sequence[float], bad_M: Sequence[float]) -> float:
@@ -49,8 +50,10 @@ def separation(good: Sequence[Sequence[float]], bad: Sequence[Sequence[float]],
 
     ``good[e]`` and ``bad[e]`` are those of episode e, either may be empty. Values of one episode
     are alike, so whole episodes are drawn with replacement (the cluster bootstrap, Field & Welsh
-    2007): those with good values only, with bad only and with both each among themselves. None
-    where no value is good or none is bad. Raises ValueError for unequal numbers of episodes.
+    2007): those with good values only, with bad only and with both each among themselves.
+    ``caught`` is the share of bad values below the 1 % quantile of the good, an alarm's threshold
+    with that many false ones. None where no value is good or none is bad. Raises ValueError for
+    unequal numbers of episodes.
 
     >>> separation([[2.0], [3.0], []], [[], [], [1.0, 2.5]])['auroc']
     0.75
@@ -65,8 +68,13 @@ def separation(good: Sequence[Sequence[float]], bad: Sequence[Sequence[float]],
     wins_R = ((drawn_RE @ wins_EE) * drawn_RE).sum(axis=1)
     low, high = np.quantile(wins_R / ((drawn_RE @ goods_E) * (drawn_RE @ bads_E)), (0.025, 0.975))
     return {'auroc': float(wins_EE.sum() / (goods_E.sum() * bads_E.sum())),
-            'interval_95': [float(low), float(high)], 'good': int(goods_E.sum()),
-            'bad': int(bads_E.sum())}
+            'interval_95': [float(low), float(high)], 'caught': _caught(good, bad),
+            'good': int(goods_E.sum()), 'bad': int(bads_E.sum())}
+
+
+def _caught(good: Sequence[Sequence[float]], bad: Sequence[Sequence[float]]) -> float:
+    threshold = np.quantile(np.concatenate(good), FALSE_ALARMS)
+    return float((np.concatenate(bad) < threshold).mean())
 
 
 def _wins(good: Sequence[Sequence[float]], bad: Sequence[Sequence[float]]) -> np.ndarray:

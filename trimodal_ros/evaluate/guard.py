@@ -101,7 +101,7 @@ def measure_guard(watched: Sequence[Watched]) -> dict:
     """
     Return, for each bad thing and similarity, how well it is told from good; plain data.
 
-    Of single decisions and of the means of episodes, as ``separation`` returns it.
+    Of first decisions, of all and of the means of episodes, as ``separation`` returns it.
     """
     ways = [name for name in watched[0].noted if name != AS_IT_IS]
     comparisons = {'failing episode': _by_success(watched, None),
@@ -131,9 +131,11 @@ def _by_way(watched: Sequence[Watched], name: str, similarity: str) -> tuple[lis
 
 
 def _levels(good: list[list[float]], bad: list[list[float]]) -> dict:
-    means = ([[float(np.mean(values))] if values else [] for values in side]
-             for side in (good, bad))
-    return {'decision': separation(good, bad), 'episode': separation(*means)}
+    def told(summary) -> dict | None:
+        return separation(*([summary(values) if values else [] for values in side]
+                            for side in (good, bad)))
+    return {'first decision': told(lambda values: values[:1]), 'decision': told(list),
+            'episode': told(lambda values: [float(np.mean(values))])}
 
 
 def _quantiles(watched: Sequence[Watched], similarity: str) -> dict[str, float]:

@@ -88,6 +88,17 @@ def waves(t_B: torch.Tensor) -> torch.Tensor:
     return torch.cat([angle_BW.sin(), angle_BW.cos()], dim=-1)
 
 
+def draw_times(like_B: torch.Tensor) -> torch.Tensor:
+    """
+    Return times in [1 / EULER_STEPS, 1] of a density that grows as t^2.
+
+    Mostly noise, as for pi0: there the scene has to be looked at, and near the chunk it is read
+    off. The square makes the error of the chunk, 1 / t^2 in the velocity's, count alike at all t.
+    """
+    lowest = EULER_STEPS ** -3  # of t^3, which is uniform; no step is made below
+    return torch.empty_like(like_B).uniform_(lowest, 1) ** (1 / 3)
+
+
 class FlowDecoder(Decoder):
     """Samples chunks: where several motions are right, each sample is one of them."""
 
@@ -110,8 +121,7 @@ class FlowDecoder(Decoder):
 
     def loss(self, context_BF: torch.Tensor, target_BTJ: torch.Tensor) -> torch.Tensor:
         target_BN = target_BTJ.flatten(1)
-        noise_BN = torch.randn_like(target_BN)
-        t_B = torch.empty_like(target_BN[:, 0]).uniform_(1 / EULER_STEPS, 1)  # no step is below
+        noise_BN, t_B = torch.randn_like(target_BN), draw_times(target_BN[:, 0])
         x_BN = torch.lerp(target_BN, noise_BN, t_B[:, None])
         velocity_BN = self._velocity(x_BN, t_B, self.head.scene(context_BF))
         return F.mse_loss(velocity_BN, noise_BN - target_BN)

@@ -100,6 +100,20 @@ def read_config(path: Path) -> dict:
     return config
 
 
+def read_policy_config(path: Path) -> PolicyConfig:
+    """Return a checkpoint's architecture. Raises CheckpointError where the folder is damaged."""
+    return _parse(path, read_config(path))[2]
+
+
+def _parse(path: Path, config: Mapping) -> tuple[RobotSpec, JointStatistics, PolicyConfig]:
+    try:
+        return (RobotSpec.from_dict(config['robot']),
+                JointStatistics.from_dict(config['normalization']),
+                PolicyConfig(**config['policy']))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f'checkpoint {path}: {CONFIG} is damaged: {error!r}') from error
+
+
 def load_checkpoint(path: Path, device: str | torch.device = 'cpu',
                     robot: RobotSpec | None = None,
                     decoder: DecoderName | None = None) -> Policy:
@@ -113,12 +127,7 @@ def load_checkpoint(path: Path, device: str | torch.device = 'cpu',
     """
     path = Path(path)
     config = read_config(path)
-    try:
-        trained_for = RobotSpec.from_dict(config['robot'])
-        statistics = JointStatistics.from_dict(config['normalization'])
-        policy_config = PolicyConfig(**config['policy'])
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f'checkpoint {path}: {CONFIG} is damaged: {error!r}') from error
+    trained_for, statistics, policy_config = _parse(path, config)
     if robot is not None:
         check_fits(path, trained_for, robot)
     try:

@@ -25,7 +25,7 @@ import tyro
 from .objective import PairLoss, TaskWeights, TrimodalLoss
 from .weighting import Method
 from ..paths import share_dir
-from ..plan.checkpoint import read_config
+from ..plan.checkpoint import read_policy_config
 from ..plan.policy import DecoderName, PolicyConfig
 
 CONFIG = share_dir() / 'config'
@@ -106,8 +106,7 @@ def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so10
 
 
 def _decoder_of(initial: Path | None) -> DecoderName:
-    config = {} if initial is None else read_config(initial)['policy']
-    return config.get('decoder', DEFAULT_POLICY.decoder)
+    return (DEFAULT_POLICY if initial is None else read_policy_config(initial)).decoder
 
 
 def main(args: list[str] | None = None) -> None:

@@ -14,10 +14,12 @@
 
 """Small versions of the benchmarks: they run, go on where they were, print their tables."""
 
+import json
+
 import pytest
 import torch
 
-from benchmarks import alignment, gradients, loss_memory, ranking
+from benchmarks import alignment, gradients, loss_memory, paired, ranking
 from trimodal_ros.plan.checkpoint import load_checkpoint, save_checkpoint
 
 
@@ -74,6 +76,22 @@ def test_ranking_lies_between_chance_and_knowing(small_checkpoint, episodes, tmp
     for name, cell, gain in rows:
         expected = error['chance: the first'] - error[name]
         assert abs(float(gain.split()[0]) - expected) < 2e-4, cell
+
+
+def test_paired_counts_who_alone_succeeds(tmp_path, capsys):
+    """Catches layouts paired by place instead of seed, and a difference of the wrong sign."""
+    outcomes = {'first': [True, False, False, True], 'second': [True, True, True, False]}
+    for name, successes in outcomes.items():
+        trials = [{'seed': seed, 'success': success} for seed, success in enumerate(successes)]
+        trials = trials if name == 'first' else trials[::-1]
+        (tmp_path / name).write_text(json.dumps({'trials': trials}))
+    paired.run([tmp_path / 'first'], [tmp_path / 'second'])
+    text = capsys.readouterr().out
+    assert 'first: 2 of 4' in text and 'second: 3 of 4' in text
+    assert 'only the second: 2, only the first: 1; difference +25.0 points' in text
+    (tmp_path / 'second').write_text(json.dumps({'trials': trials[1:]}))
+    with pytest.raises(SystemExit, match='1 layouts'):
+        paired.run([tmp_path / 'first'], [tmp_path / 'second'])
 
 
 @pytest.mark.parametrize('values, text', [([1.0], '1.0'), ([1.0, 3.0], '2.0 ± 12.7')])

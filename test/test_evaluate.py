@@ -26,7 +26,7 @@ from trimodal_ros.evaluate.__main__ import describe
 from trimodal_ros.evaluate.film import camera_frames, write_animation, write_strip
 from trimodal_ros.evaluate.page import write_page
 from trimodal_ros.evaluate.rollout import make_trials, summarize, TrialResult
-from trimodal_ros.evaluate.statistics import percentile, wilson_interval
+from trimodal_ros.evaluate.statistics import percentile, sign_test, wilson_interval
 from trimodal_ros.record.episode import find_episodes
 from trimodal_ros.spec import Observation
 
@@ -45,6 +45,15 @@ def test_percentile_is_the_slow_one():
     for percent in (1, 50, 99, 100):
         slow = min(v for v in values if sum(w <= v for w in values) >= percent / 100 * 57)
         assert percentile(values, percent) == slow
+
+
+@pytest.mark.parametrize('wins, losses', [(0, 0), (7, 2), (2, 7), (5, 5), (12, 0)])
+def test_sign_test_sums_what_is_as_uneven(wins, losses):
+    """Catches one tail counted for both, or the middle counted twice."""
+    count = wins + losses
+    slow = sum(1 for coins in range(2 ** count)
+               if abs(2 * coins.bit_count() - count) >= abs(wins - losses)) / 2 ** count
+    assert sign_test(wins, losses) == pytest.approx(slow)
 
 
 def test_swapped_trials_name_another_visible_cube():

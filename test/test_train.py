@@ -23,6 +23,7 @@ from safetensors.torch import load_file
 import torch
 
 from trimodal_ros.plan.checkpoint import content_hash, read_config
+from trimodal_ros.plan.policy import PolicyConfig
 from trimodal_ros.record.episode import find_episodes
 from trimodal_ros.record.moments import read_moments
 from trimodal_ros.train.batches import BatchSource
@@ -67,11 +68,13 @@ def test_batches_are_by_step_and_one_window_an_episode(episodes, so101):
     assert len({tuple(row.flatten().tolist()) for row in batch.command_BJ}) == 4
 
 
-@pytest.mark.parametrize('weighting', ['fixed', 'uncertainty', 'famo'])
-def test_resumed_training_is_the_same_to_the_bit(episodes, tmp_path, monkeypatch, weighting):
-    """Catches optimizer, dropout, batch, memory or weighting state lost at an interrupt."""
+@pytest.mark.parametrize('changes', [
+    {'weighting': 'fixed'}, {'weighting': 'uncertainty'}, {'weighting': 'famo'},
+    {'policy': PolicyConfig(embed_dim=16, vision_width=32, motion_width=16, decoder='flow')}])
+def test_resumed_training_is_the_same_to_the_bit(episodes, tmp_path, monkeypatch, changes):
+    """Catches optimizer, dropout, noise, batch, memory or weighting lost at an interrupt."""
     whole, parts = tmp_path / 'whole', tmp_path / 'parts'
-    settings = small_settings(episodes, steps=4, weighting=weighting)
+    settings = small_settings(episodes, steps=4, **changes)
     train(settings, whole, workers=1, save_every=2)
 
     real_step = Run.step

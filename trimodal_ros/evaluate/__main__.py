@@ -32,7 +32,7 @@ DEFAULT_TEMPLATE = 'put the {object} on the {place}'
 def rollout(checkpoint: Path, json_file: Annotated[Path | None, tyro.conf.arg(name='json')] = None,
             episodes: int = 200, seed: int = 1_000_000, templates: Path | None = None,
             swap_instruction: bool = False, ros: bool = False, workers: int = 2,
-            replan_steps: int = 6) -> None:
+            replan_steps: int = 6, candidates: int = 1) -> None:
     """
     Measure closed-loop success on the simulated table, with a Wilson 95 % interval.
 
@@ -45,16 +45,23 @@ def rollout(checkpoint: Path, json_file: Annotated[Path | None, tyro.conf.arg(na
     :param ros: Through the policy node and topics in real time, instead of lockstep.
     :param workers: Processes, in lockstep.
     :param replan_steps: Steps of each chunk that are carried out before the next plan.
+    :param candidates: Chunks to sample at each decision; the one that lies best with image and
+        sentence is carried out. More than 1 needs a decoder that samples, and lockstep.
     """
     from .rollout import make_trials, run_trials, summarize
+    if ros and candidates != 1:
+        raise ValueError(f'candidates: {candidates}, but through ROS the node plans, and it '
+                         'takes its only sample; leave out --ros or --candidates')
     sentences = [DEFAULT_TEMPLATE] if templates is None else read_templates(templates)
     trials = make_trials(episodes, seed, sentences, swap_instruction)
     if ros:
         figures = _through_ros(checkpoint, trials, replan_steps)
     else:
-        figures = summarize(run_trials(checkpoint, trials, workers, replan_steps))
+        figures = summarize(run_trials(checkpoint, trials, workers, replan_steps,
+                                       candidates=candidates))
     figures = {'checkpoint': content_hash(checkpoint), 'seed': seed, 'ros': ros,
-               'swap_instruction': swap_instruction, 'replan_steps': replan_steps, **figures}
+               'swap_instruction': swap_instruction, 'replan_steps': replan_steps,
+               'candidates': candidates, **figures}
     print(describe(figures))
     if json_file is not None:
         write_json(json_file, figures)
@@ -129,10 +136,37 @@ def alignment(checkpoint: Path, episodes: list[Path],
         print(f'page: {html.resolve()}')
 
 
+def guard(checkpoint: Path, json_file: Annotated[Path | None, tyro.conf.arg(name='json')] = None,
+          episodes: int = 100, seed: int = 1_000_000, workers: int = 2,
+          replan_steps: int = 6) -> None:
+    """
+    Measure what a plan's alignment tells: failing episodes, wrong sentences, bad images.
+
+    Episodes run in lockstep. At every decision the policy is also asked what it would do, had it
+    been told something else or had its cameras been covered, black, swapped, shuffled or noise.
+
+    :param checkpoint: Checkpoint folder.
+    :param json_file: File that gets the figures and the similarities of every decision.
+    :param episodes: How many layouts.
+    :param seed: Layout of the first; training uses those below 1,000,000.
+    :param workers: Processes.
+    :param replan_steps: Steps of each chunk that are carried out before the next plan.
+    """
+    from .guard import describe_guard, measure_guard, watch_trials
+    from .rollout import make_trials
+    trials = make_trials(episodes, seed, [DEFAULT_TEMPLATE], swap=False)
+    figures = {'checkpoint': content_hash(checkpoint), 'seed': seed, 'replan_steps': replan_steps,
+               **measure_guard(watch_trials(checkpoint, trials, workers, replan_steps))}
+    print(describe_guard(figures))
+    if json_file is not None:
+        write_json(json_file, figures)
+
+
 def main(args: list[str] | None = None) -> None:
     try:
         tyro.extras.subcommand_cli_from_dict(
-            {'rollout': rollout, 'alignment': alignment, 'search': search}, args=args,
+            {'rollout': rollout, 'alignment': alignment, 'search': search,
+             'guard': guard}, args=args,
             prog='trimodal_ros.evaluate', description='What a checkpoint is worth.')
     except (ValueError, OSError) as error:
         raise SystemExit(f'error: {error}') from error

@@ -31,7 +31,7 @@ from ..plan.policy import Policy
 from ..progress import progress_bar
 from ..train.batches import Batch, collect
 from ..train.cache import Frames, open_frames
-from ..train.objective import embed
+from ..train.objective import embed, predict_rad
 
 BATCH = 64
 LEAST_MOMENTS = 10  # recall at 10 of fewer says nothing
@@ -151,14 +151,13 @@ def _joined(parts: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 def _embed(policy: Policy, batch: Batch) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Return a batch's vectors by name, and its motions, predicted and commanded chunks."""
     embedded = embed(policy, batch)
-    plan, z_motion_BD = embedded.plan, embedded.z_motion_BD
-    z = {'vision': plan.z_image_BD, 'language': plan.z_text_BD, 'action': z_motion_BD,
-         'vision_language': plan.z_fused_BD,
-         'vision_action': policy.fuse('vision_action', plan.z_image_BD, z_motion_BD),
-         'language_action': policy.fuse('language_action', plan.z_text_BD, z_motion_BD)}
-    predicted_BTJ = policy.normalizer.chunk_to_rad(
-        plan.chunk_BTJ, batch.command_BJ.to(policy.device))
-    chunks = {'motion_NX': embedded.motion_BTI.flatten(1), 'predicted_NTJ': predicted_BTJ,
+    scene, z_motion_BD = embedded.scene, embedded.z_motion_BD
+    z = {'vision': scene.z_image_BD, 'language': scene.z_text_BD, 'action': z_motion_BD,
+         'vision_language': scene.z_fused_BD,
+         'vision_action': policy.fuse('vision_action', scene.z_image_BD, z_motion_BD),
+         'language_action': policy.fuse('language_action', scene.z_text_BD, z_motion_BD)}
+    chunks = {'motion_NX': embedded.motion_BTI.flatten(1),
+              'predicted_NTJ': predict_rad(policy, embedded, batch),
               'target_NTJ': batch.chunk_BTJ}
     return tuple({name: value.cpu().numpy() for name, value in made.items()}
                  for made in (z, chunks))

@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 import multiprocessing
@@ -26,6 +26,7 @@ import numpy as np
 
 from .statistics import wilson_interval
 from ..plan.checkpoint import load_checkpoint
+from ..plan.policy import Policy
 from ..progress import progress_bar
 from ..record.messages import BAG_TYPES
 from ..sim.layout import Layout, make_layout, Task
@@ -84,36 +85,54 @@ def make_trials(episodes: int, seed: int, templates: Sequence[str], swap: bool) 
     return trials
 
 
-def check_planner(checkpoint: Path, replan_steps: int) -> None:
+def check_planner(checkpoint: Path, replan_steps: int, candidates: int = 1) -> None:
     """
     Raise here the CheckpointError or ValueError that every worker would.
 
     A process that fails at its start breaks its pool or session, and the reason is lost.
     """
-    PolicyPlanner(load_checkpoint(checkpoint), replan_steps)
+    PolicyPlanner(_load(checkpoint, candidates), replan_steps)
 
 
-def run_trials(checkpoint: Path, trials: list[Trial], workers: int,
-               replan_steps: int, max_steps: int = 100) -> list[TrialResult]:
+def _load(checkpoint: Path, candidates: int) -> Policy:
+    policy = load_checkpoint(checkpoint)
+    policy.candidates = candidates
+    return policy
+
+
+def run_trials(checkpoint: Path, trials: list[Trial], workers: int, replan_steps: int,
+               max_steps: int = 100, candidates: int = 1) -> list[TrialResult]:
     """Run trials on several processes, with a progress bar; results in order."""
-    check_planner(checkpoint, replan_steps)
+    check_planner(checkpoint, replan_steps, candidates)
+    jobs = [(_run, trial, replan_steps, max_steps) for trial in trials]
+    return run_jobs(jobs, checkpoint, workers, candidates)
+
+
+def run_jobs(jobs: list[tuple], checkpoint: Path, workers: int, candidates: int = 1) -> list:
+    """
+    Call functions on several processes, each with a simulated robot and the policy.
+
+    A job is a function and its further arguments: function(simulated, policy, *arguments).
+    """
     context = multiprocessing.get_context('spawn')
-    jobs = [(trial, replan_steps, max_steps) for trial in trials]
-    with ProcessPoolExecutor(workers, context, _start, (checkpoint,)) as pool:
-        done = pool.map(_run, jobs)
+    with ProcessPoolExecutor(workers, context, _start, (checkpoint, candidates)) as pool:
+        done = pool.map(_call, jobs)
         return list(progress_bar(done, total=len(jobs), desc='rollouts', unit='ep'))
 
 
-def _start(checkpoint: Path) -> None:
+def _start(checkpoint: Path, candidates: int) -> None:
     import torch
     torch.set_num_threads(1)
-    _WORKER['policy'] = load_checkpoint(checkpoint)
-    _WORKER['simulated'] = SimulatedRobot(BAG_TYPES)
+    _WORKER['both'] = SimulatedRobot(BAG_TYPES), _load(checkpoint, candidates)
 
 
-def _run(job) -> TrialResult:
-    trial, replan_steps, max_steps = job
-    simulated, policy = _WORKER['simulated'], _WORKER['policy']
+def _call(job: tuple[Callable, ...]):
+    function, *arguments = job
+    return function(*_WORKER['both'], *arguments)
+
+
+def _run(simulated: SimulatedRobot, policy: Policy, trial: Trial, replan_steps: int,
+         max_steps: int) -> TrialResult:
     result = run_episode(simulated, policy.robot, trial.layout, trial.instruction,
                          PolicyPlanner(policy, replan_steps), max_steps)
     return TrialResult(

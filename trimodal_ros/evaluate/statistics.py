@@ -47,6 +47,19 @@ def wilson_interval(successes: int, trials: int, z: float = Z_95) -> tuple[float
     return (middle - half) / scale, (middle + half) / scale
 
 
+def sign_test(wins: int, losses: int) -> float:
+    """
+    Return how likely wins and losses are at least so uneven if both are equally likely.
+
+    The exact two-sided test of pairs of yes and no (McNemar 1947): pairs that agree don't count.
+
+    >>> sign_test(1, 5), sign_test(3, 3)
+    (0.21875, 1.0)
+    """
+    tail = sum(math.comb(wins + losses, k) for k in range(min(wins, losses) + 1))
+    return min(1.0, 2 * tail / 2 ** (wins + losses))
+
+
 def mean_interval(values: Sequence[float]) -> tuple[float, float]:
     """
     Return the mean and half the width of its 95 % Student interval, t s / sqrt(n).

@@ -22,7 +22,7 @@ stored. A checkpoint's identity is the SHA-256 of all but the card.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 import hashlib
 import json
 from pathlib import Path
@@ -34,11 +34,12 @@ import torch
 
 from .encoders import describe_encoders, open_encoders, TOKENIZER
 from .normalize import JointStatistics
-from .policy import Policy, PolicyConfig
+from .policy import DecoderName, Policy, PolicyConfig
 from ..spec import RobotSpec
 
 WEIGHTS, CONFIG, CARD = 'model.safetensors', 'config.json', 'README.md'
 FORMAT = 3
+HEAD = 'decoder.head.'
 
 
 class CheckpointError(ValueError):
@@ -99,23 +100,34 @@ def read_config(path: Path) -> dict:
     return config
 
 
+def read_policy_config(path: Path) -> PolicyConfig:
+    """Return a checkpoint's architecture. Raises CheckpointError where the folder is damaged."""
+    return _parse(path, read_config(path))[2]
+
+
+def _parse(path: Path, config: Mapping) -> tuple[RobotSpec, JointStatistics, PolicyConfig]:
+    try:
+        return (RobotSpec.from_dict(config['robot']),
+                JointStatistics.from_dict(config['normalization']),
+                PolicyConfig(**config['policy']))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f'checkpoint {path}: {CONFIG} is damaged: {error!r}') from error
+
+
 def load_checkpoint(path: Path, device: str | torch.device = 'cpu',
-                    robot: RobotSpec | None = None) -> Policy:
+                    robot: RobotSpec | None = None,
+                    decoder: DecoderName | None = None) -> Policy:
     """
     Return the policy in evaluation mode on ``device``.
 
+    With another ``decoder`` than its own the head of the decoder has fresh weights.
     Raises CheckpointError when the folder is damaged or, with ``robot`` given, when it was
     trained for other joints, cameras, rate or horizon; EncoderNotFound or ValueError, naming the
     field, for a frozen encoder that is not here or not the same.
     """
     path = Path(path)
     config = read_config(path)
-    try:
-        trained_for = RobotSpec.from_dict(config['robot'])
-        statistics = JointStatistics.from_dict(config['normalization'])
-        policy_config = PolicyConfig(**config['policy'])
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f'checkpoint {path}: {CONFIG} is damaged: {error!r}') from error
+    trained_for, statistics, policy_config = _parse(path, config)
     if robot is not None:
         check_fits(path, trained_for, robot)
     try:
@@ -123,15 +135,23 @@ def load_checkpoint(path: Path, device: str | torch.device = 'cpu',
     except (KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f'checkpoint {path}: encoders in {CONFIG} are damaged: '
                               f'{error!r}') from error
+    fresh = decoder is not None and decoder != policy_config.decoder
+    if fresh:
+        policy_config = replace(policy_config, decoder=decoder)
     policy = Policy(policy_config, trained_for, statistics, *encoders)
-    _load_weights(path, policy)
+    _load_weights(path, policy, fresh)
     policy.content_hash = content_hash(path)
     return policy.to(device, memory_format=torch.channels_last).eval()
 
 
-def _load_weights(path: Path, policy: Policy) -> None:
+def _load_weights(path: Path, policy: Policy, fresh_head: bool = False) -> None:
     try:
         state = load_file(path / WEIGHTS)
+        if fresh_head:
+            state = {**{name: value for name, value in state.items()
+                        if not name.startswith(HEAD)},
+                     **{name: value for name, value in policy.state_dict().items()
+                        if name.startswith(HEAD)}}
         _check_width(path, policy, state.get('language.pool.query_QK'))
         policy.load_state_dict(state)
     except (SafetensorError, OSError) as error:

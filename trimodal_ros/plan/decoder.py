@@ -13,16 +13,18 @@
 # limitations under the License.
 
 """
-The chunk decoder: aligned vectors and feature maps in, all steps of a chunk out at once.
+Decoders: aligned vectors and feature maps in, all steps of a chunk out at once.
 
 The sentence steers where each feature map is looked at; the places found, what is there and the
 aligned vectors give a vector that lies with the motion's own in the shared space. All of these
-and the joints give the motion.
-Shapes: B batch, K channels, h w = N cells, C conditioning, P queries, T steps, J joints.
+and the joints are the context, from which a decoder's head makes the motion.
+Shapes: B batch, K channels, h w = N cells, C conditioning, P queries, T steps, J joints,
+F width of the context.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 import torch
@@ -34,6 +36,7 @@ QUERIES = 24
 KEY = 32
 BLOCKS = 2
 CONDITION = 128
+HIDDEN = 512
 
 
 class FilmBlock(nn.Module):
@@ -94,11 +97,13 @@ def _grid_N2(map_BKhw: torch.Tensor) -> torch.Tensor:
     return torch.stack([x_hw.flatten(), y_hw.flatten()], dim=-1)
 
 
-class ChunkDecoder(nn.Module):
-    """From feature maps, aligned vectors and joint state to a chunk in network units."""
+class Decoder(nn.Module, ABC):
+    """From feature maps, aligned vectors and joint state to the context, and on to a chunk."""
+
+    samples = False  # whether other noise gives another chunk
 
     def __init__(self, cameras: tuple[str, ...], width: int, embed_dim: int, joints: int,
-                 horizon: int, hidden: int = 512):
+                 horizon: int):
         super().__init__()
         self.shape_TJ = (horizon, joints)
         # The sentence alone steers the gaze: mixed with image and joints it is not learned.
@@ -109,14 +114,30 @@ class ChunkDecoder(nn.Module):
             {name: ConditionedKeypoints(width, CONDITION) for name in cameras})
         seen = sum(gaze.features for gaze in self.gaze.values()) + 2 * embed_dim
         self.fuse = ProjectionHead(seen, embed_dim)
-        self.head = nn.Sequential(
-            nn.Linear(seen + embed_dim + 2 * joints, hidden), nn.ReLU(),
-            nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, horizon * joints))
+        self.head = self._make_head(seen + embed_dim + 2 * joints, horizon * joints)
+
+    @abstractmethod
+    def _make_head(self, context: int, values: int) -> nn.Module:
+        """Return what makes the ``values`` of a flat chunk from a context of that width."""
+
+    @abstractmethod
+    def decode(self, context_BF: torch.Tensor,
+               generator: torch.Generator | None = None) -> torch.Tensor:
+        """
+        Return chunks [B, T, J] in network units.
+
+        Where the decoder ``samples``, noise is drawn from ``generator``, on the CPU; without one
+        it is the same at every call.
+        """
+
+    @abstractmethod
+    def loss(self, context_BF: torch.Tensor, target_BTJ: torch.Tensor) -> torch.Tensor:
+        """Return the mean loss of action generation; targets are in network units."""
 
     def forward(self, maps: Mapping[str, torch.Tensor], z_image_BD: torch.Tensor,
                 z_text_BD: torch.Tensor,
                 state_BS: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the chunk [B, T, J] in network units, and the fused unit vector [B, D]."""
+        """Return the context [B, F] and the fused unit vector [B, D]."""
         scale = z_image_BD.shape[-1] ** 0.5  # unit vectors have tiny components
         condition_BC = self.condition(scale * z_text_BD)
         features = [scale * z_image_BD, scale * z_text_BD]
@@ -127,5 +148,19 @@ class ChunkDecoder(nn.Module):
             features.append(self.gaze[name](map_BKhw, condition_BC))
         seen_BF = torch.cat(features, dim=-1)
         z_fused_BD = self.fuse(seen_BF)
-        chunk_BN = self.head(torch.cat([seen_BF, scale * z_fused_BD, state_BS], dim=-1))
-        return chunk_BN.unflatten(-1, self.shape_TJ), z_fused_BD
+        return torch.cat([seen_BF, scale * z_fused_BD, state_BS], dim=-1), z_fused_BD
+
+
+class ChunkDecoder(Decoder):
+    """One pass, one answer, trained by L1 (as ACT, Zhao 2023, but without its latent style)."""
+
+    def _make_head(self, context: int, values: int) -> nn.Module:
+        return nn.Sequential(nn.Linear(context, HIDDEN), nn.ReLU(),
+                             nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, values))
+
+    def decode(self, context_BF: torch.Tensor,
+               generator: torch.Generator | None = None) -> torch.Tensor:
+        return self.head(context_BF).unflatten(-1, self.shape_TJ)
+
+    def loss(self, context_BF: torch.Tensor, target_BTJ: torch.Tensor) -> torch.Tensor:
+        return (self.decode(context_BF).float() - target_BTJ).abs().mean()

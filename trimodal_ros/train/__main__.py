@@ -18,14 +18,15 @@ from __future__ import annotations
 
 from pathlib import Path
 import sys
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
 from .objective import PairLoss, TaskWeights, TrimodalLoss
 from .weighting import Method
 from ..paths import share_dir
-from ..plan.policy import PolicyConfig
+from ..plan.checkpoint import read_policy_config
+from ..plan.policy import DecoderName, PolicyConfig
 
 CONFIG = share_dir() / 'config'
 DEFAULT_WEIGHTS, DEFAULT_POLICY = TaskWeights(), PolicyConfig()
@@ -40,7 +41,9 @@ def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so10
         precision: Literal['float32', 'bfloat16'] = 'float32', episode_limit: int = 0,
         vision_width: int = 128, vision_encoder: str = '', vision_frozen: bool = False,
         language_encoder: str = DEFAULT_POLICY.language_encoder,
-        language_frozen: bool = True) -> None:
+        language_frozen: bool = True,
+        decoder: Annotated[DecoderName | None,
+                           tyro.conf.arg(aliases=('--policy.decoder',))] = None) -> None:
     """
     Train a policy on recorded episodes and write its checkpoint folder.
 
@@ -81,6 +84,9 @@ def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so10
         package:NAME.
     :param language_frozen: Leave the language encoder as it is; else it is trained too, and
         becomes part of the checkpoint.
+    :param decoder: chunk has one answer; flow samples, and can rank candidates. Without it: as
+        the checkpoint of --initial has, else chunk. If that has another, all but the decoder's
+        head is taken from it.
     """
     from .loop import train, TrainingSettings
     from .parallel import rank
@@ -92,10 +98,15 @@ def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so10
         trimodal_loss=trimodal_loss, memory=memory, precision=precision,
         episode_limit=episode_limit, policy=PolicyConfig(
             language_encoder, vision_width=vision_width, vision_encoder=vision_encoder,
-            vision_frozen=vision_frozen, language_frozen=language_frozen))
+            vision_frozen=vision_frozen, language_frozen=language_frozen,
+            decoder=decoder or _decoder_of(initial)))
     identity = train(settings, out, device, processes, save_every=save_every)
     if rank() == 0:
         print(f'checkpoint {out}, content hash {identity}')
+
+
+def _decoder_of(initial: Path | None) -> DecoderName:
+    return (DEFAULT_POLICY if initial is None else read_policy_config(initial)).decoder
 
 
 def main(args: list[str] | None = None) -> None:

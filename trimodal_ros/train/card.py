@@ -46,6 +46,7 @@ pipeline_tag: robotics
 | joints | {', '.join(robot.joint_names)} |
 | cameras (RGB, px) | {cameras} |
 | chunk | {robot.horizon} steps at {robot.rate_hz:g} Hz, positions in rad |
+| decoder | {policy.config.decoder} |
 | trained on | {training['episode_count']} episodes, {training['frames']} frames |
 | task weights | {weights} |
 | steps, batch, seed | {training['steps']}, {training['batch_size']}, {training['seed']} |

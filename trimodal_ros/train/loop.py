@@ -49,7 +49,12 @@ GRADIENT_NORM = 1.0
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """What makes a run: the same settings on the same episodes give the same checkpoint."""
+    """
+    What makes a run: the same settings on the same episodes give the same checkpoint.
+
+    With ``initial`` only the decoder of ``policy`` counts, the rest is the checkpoint's; the head
+    of another decoder than the checkpoint's starts anew.
+    """
 
     episodes: tuple[str, ...]
     robot: str
@@ -93,7 +98,11 @@ def _refuse_early(settings: TrainingSettings, robot: RobotSpec, out: Path,
     """Raise here, before the work, what every process would raise."""
     saved_step(_work(out), _recorded(settings, processes))
     if settings.initial:
-        load_checkpoint(Path(settings.initial), robot=robot)
+        _load_initial(settings, robot)
+
+
+def _load_initial(settings: TrainingSettings, robot: RobotSpec) -> Policy:
+    return load_checkpoint(Path(settings.initial), robot=robot, decoder=settings.policy.decoder)
 
 
 def _work(out: Path) -> Path:
@@ -134,7 +143,7 @@ def _provenance(settings: TrainingSettings) -> dict:
 def _build_policy(settings: TrainingSettings, robot: RobotSpec, source: BatchSource) -> Policy:
     torch.manual_seed(settings.seed)
     if settings.initial:
-        return load_checkpoint(Path(settings.initial), robot=robot)
+        return _load_initial(settings, robot)
     chosen, frames = source.train_frames(), source.frames
     statistics = JointStatistics.fit(
         frames.command_NJ[chosen], frames.chunk_NTJ[chosen], robot.is_gripper_J)

@@ -23,7 +23,7 @@ from __future__ import annotations
 import torch
 
 from .batches import Batch
-from .objective import embed, Embedded
+from .objective import embed, Embedded, predict_rad
 from ..plan.policy import Policy
 
 
@@ -37,21 +37,20 @@ def validate(policy: Policy, batch: Batch) -> dict[str, float]:
     the action tasks it is the mean absolute error in rad, or in network units.
     """
     embedded = embed(policy.eval(), batch)
-    plan, z_motion_BD, command_BJ = (embedded.plan, embedded.z_motion_BD,
-                                     batch.command_BJ.to(policy.device))
+    scene, z_motion_BD = embedded.scene, embedded.z_motion_BD
     told_B = batch.group_B.to(policy.device)
     itself_B = torch.arange(len(told_B), device=told_B.device)
     fused = {pair: policy.fuse(pair, z_BD, z_motion_BD) for pair, z_BD in (
-        ('vision_action', plan.z_image_BD), ('language_action', plan.z_text_BD))}
+        ('vision_action', scene.z_image_BD), ('language_action', scene.z_text_BD))}
     recalls = {
-        'vision_language': (plan.z_image_BD, plan.z_text_BD, told_B),
-        'language_action': (plan.z_text_BD, z_motion_BD, told_B),
-        'vision_action': (plan.z_image_BD, z_motion_BD, itself_B),
-        'language_language': (plan.z_text_BD, embedded.z_paraphrase_BD, told_B),
-        'fused_action': (plan.z_fused_BD, z_motion_BD, itself_B),
-        'fused_language': (fused['vision_action'], plan.z_text_BD, told_B),
-        'fused_vision': (fused['language_action'], plan.z_image_BD, itself_B)}
-    chunk_BTJ = policy.normalizer.chunk_to_rad(plan.chunk_BTJ, command_BJ)
+        'vision_language': (scene.z_image_BD, scene.z_text_BD, told_B),
+        'language_action': (scene.z_text_BD, z_motion_BD, told_B),
+        'vision_action': (scene.z_image_BD, z_motion_BD, itself_B),
+        'language_language': (scene.z_text_BD, embedded.z_paraphrase_BD, told_B),
+        'fused_action': (scene.z_fused_BD, z_motion_BD, itself_B),
+        'fused_language': (fused['vision_action'], scene.z_text_BD, told_B),
+        'fused_vision': (fused['language_action'], scene.z_image_BD, itself_B)}
+    chunk_BTJ = predict_rad(policy, embedded, batch)
     error_rad = (chunk_BTJ - batch.chunk_BTJ.to(policy.device)).abs().mean()
     row = {task: recall_at_1(*sides) for task, sides in recalls.items()}
     row.update(action_reconstruction=_reconstruction_error(policy, embedded))

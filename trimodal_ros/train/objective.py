@@ -33,7 +33,7 @@ from .memory import MotionMemory, NOBODY
 from .parallel import gather, rank, same_for_all
 from ..embed.alignment import info_nce, Samples, Side, sigmoid_loss, View
 from ..embed.trimodal import gram_volume, symile, triangle_area, volume_loss
-from ..plan.policy import Plan, Policy
+from ..plan.policy import Policy, Scene
 
 DUPLICATE_TOLERANCE = 0.02  # mean difference of motions, in network units
 
@@ -55,7 +55,7 @@ class TaskWeights:
     fused_language: float = 0.1       # f(vision, action) and sentence
     fused_vision: float = 0.01        # f(language, action) and image
     trimodal: float = 0.0             # all three at once
-    action_generation: float = 10.0   # L1 of the predicted chunk, network units
+    action_generation: float = 10.0   # the decoder's loss, network units
     action_reconstruction: float = 1.0  # L1 of the chunk decoded from its own embedding
 
     def __post_init__(self):
@@ -82,7 +82,7 @@ class NotFinite(ArithmeticError):
 class Embedded(NamedTuple):
     """What the encoders make of a batch, in this process."""
 
-    plan: Plan
+    scene: Scene
     target_BTJ: torch.Tensor     # the demonstrated chunk, network units
     motion_BTI: torch.Tensor     # as the action encoder takes it
     z_motion_BD: torch.Tensor
@@ -90,14 +90,14 @@ class Embedded(NamedTuple):
 
 
 def embed(policy: Policy, batch: Batch) -> Embedded:
-    """Run the encoders and the decoder on a batch."""
+    """Run the encoders on a batch, and the decoder up to what its head decodes."""
     device = policy.device
     command_BJ, chunk_BTJ = batch.command_BJ.to(device), batch.chunk_BTJ.to(device)
     images = {name: image.to(device) for name, image in batch.images.items()}
-    plan = policy(images, *policy.sentences.batch(batch.sentences),
-                  batch.position_BJ.to(device), command_BJ)
+    scene = policy.see(images, *policy.sentences.batch(batch.sentences),
+                       batch.position_BJ.to(device), command_BJ)
     motion_BTI = policy.normalizer.motion(chunk_BTJ)
-    return Embedded(Plan(*(value.float() for value in plan)),  # losses are never in bfloat16
+    return Embedded(Scene(*(value.float() for value in scene)),  # losses are never in bfloat16
                     policy.normalizer.chunk(chunk_BTJ, command_BJ), motion_BTI,
                     policy.motion(motion_BTI).float(),
                     policy.embed_sentences(batch.paraphrases).float())
@@ -121,8 +121,7 @@ class Objective(nn.Module):
 
         Raises NotFinite, naming it, where a modality's vectors are not finite.
         """
-        with torch.autocast(policy.device.type, self.precision,
-                            enabled=self.precision != torch.float32):
+        with self._autocast(policy):
             embedded = embed(policy, batch)
         sides = _Sides(embedded, batch.group_B.to(policy.device), self.memory)
         losses = {task: self._loss(task, policy, embedded, sides) for task in self.weights.on()}
@@ -130,10 +129,15 @@ class Objective(nn.Module):
             sides.remember(self.memory)
         return losses
 
+    def _autocast(self, policy: Policy) -> torch.autocast:
+        return torch.autocast(policy.device.type, self.precision,
+                              enabled=self.precision != torch.float32)
+
     def _loss(self, task: str, policy: Policy, embedded: Embedded,
               sides: _Sides) -> torch.Tensor:
         if task == 'action_generation':
-            return (embedded.plan.chunk_BTJ - embedded.target_BTJ).abs().mean()
+            with self._autocast(policy):
+                return policy.decoder.loss(embedded.scene.context_BF, embedded.target_BTJ)
         if task == 'action_reconstruction':
             again_BTI = policy.motion_decoder(embedded.z_motion_BD)
             return (again_BTI - embedded.motion_BTI).abs().mean()
@@ -162,9 +166,9 @@ class _Sides:
     """A batch's vectors as sides of contrasts: gathered once from all processes."""
 
     def __init__(self, embedded: Embedded, group_B: torch.Tensor, memory: MotionMemory):
-        plan = embedded.plan
-        self.here = {'image': plan.z_image_BD, 'text': plan.z_text_BD,
-                     'motion': embedded.z_motion_BD, 'fused': plan.z_fused_BD,
+        scene = embedded.scene
+        self.here = {'image': scene.z_image_BD, 'text': scene.z_text_BD,
+                     'motion': embedded.z_motion_BD, 'fused': scene.z_fused_BD,
                      'paraphrase': embedded.z_paraphrase_BD}
         for name, z_BD in self.here.items():
             if not z_BD.isfinite().all():
@@ -227,6 +231,11 @@ class _Sides:
 @torch.no_grad()
 def action_error_rad(policy: Policy, batch: Batch) -> float:
     """Return the mean absolute error of predicted chunks, in rad."""
-    chunk_BTJ = policy.normalizer.chunk_to_rad(
-        embed(policy, batch).plan.chunk_BTJ, batch.command_BJ.to(policy.device))
+    chunk_BTJ = predict_rad(policy, embed(policy, batch), batch)
     return float((chunk_BTJ - batch.chunk_BTJ.to(policy.device)).abs().mean())
+
+
+def predict_rad(policy: Policy, embedded: Embedded, batch: Batch) -> torch.Tensor:
+    """Return the chunks [B, T, J] planned for an embedded batch, in rad."""
+    return policy.normalizer.chunk_to_rad(policy.decoder.decode(embedded.scene.context_BF),
+                                          batch.command_BJ.to(policy.device))

@@ -256,7 +256,7 @@ class Commander:
         with self.pilot.lock:
             if self._went_back():
                 self._start_again()
-            elif self._is_stop_topic_silent() and not self.interlock.stopped_by:
+            elif self.is_active and self._is_stop_topic_silent() and not self.interlock.stopped_by:
                 self.stop_by(f'{self._stop_topic}: silent')
             elif not self.pilot.observer.instruction:
                 self._hold(NO_INSTRUCTION)

@@ -28,6 +28,7 @@ import numpy as np
 from rcl_interfaces.msg import Log
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.serialization import serialize_message
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Bool, String
@@ -128,8 +129,14 @@ class Driver(Node):
             0, 256, (camera.height, camera.width, 3), np.uint8)
         return np.resize(noise, (height, width, 3))
 
-    def say(self, text: str) -> None:
-        self._instruction.publish(String(data=text))
+    def say(self, text: str | bytes) -> None:
+        """Tell the robot what to do; bytes go out as they are, UTF-8 or not."""
+        if isinstance(text, str):
+            self._instruction.publish(String(data=text))
+            return
+        stand_in = '?' * len(text)
+        self._instruction.publish(serialize_message(String(data=stand_in)).replace(
+            stand_in.encode(), text))
 
     def _publish(self) -> None:
         now = self.time_ns()

@@ -84,6 +84,7 @@ class Commander:
         self._counted_ns = 0    # images stamped later may count as good
         self._seen_ns = 0       # when the clock was looked at last
         self._read = None       # the sentence whose embedding is at hand
+        self._unusable = ''     # what is wrong with what the robot was told last
         self._holds = 0         # a decision begun before the last one is not sent
         self._next = None       # the policy that takes over
         self._stop_topic, self._max_silence_s = '', 0.0
@@ -160,11 +161,12 @@ class Commander:
         """Take over what the robot is told, on the next images; '' or an unusable one holds."""
         with self.pilot.lock:
             observer = self.pilot.observer
-            before = observer.instruction
+            before, self._unusable = observer.instruction, ''
             try:
                 observer.set_instruction(text)
             except InstructionError as error:
                 observer.set_instruction('')
+                self._unusable = str(error)
                 self.outlet.tell('error', f'instruction refused, holding: {error}')
             after = observer.instruction
             if after != before:
@@ -259,7 +261,7 @@ class Commander:
             elif self.is_active and self._is_stop_topic_silent() and not self.interlock.stopped_by:
                 self.stop_by(f'{self._stop_topic}: silent')
             elif not self.pilot.observer.instruction:
-                self._hold(NO_INSTRUCTION)
+                self._hold(NO_INSTRUCTION, self._unusable)
             else:
                 self._hold_unless_alive()
 
@@ -303,15 +305,15 @@ class Commander:
                 self._plan_soon()
                 self._hold('unreadable image', str(error))
             except InstructionError as error:
-                self._hold(f'unreadable instruction: {error}')
-            except Exception:  # noqa: B902 - the robot must be held whatever the model does
+                self._hold('unreadable instruction', str(error))
+            except Exception as error:  # noqa: B902 - the robot must be held whatever it does
                 self._plan_soon()
-                self._hold_after_failure()
+                self._hold_after(error)
 
-    def _hold_after_failure(self) -> None:
+    def _hold_after(self, error: Exception) -> None:
         if self.is_active:
             self.outlet.tell('throttled error', f'the policy failed: {traceback.format_exc()}')
-            self._hold('the policy failed')
+            self._hold('the policy failed', repr(error))
 
     def _decide(self) -> None:
         with self.pilot.lock:
@@ -352,7 +354,7 @@ class Commander:
     def _settle(self, decision: Decision) -> None:
         """Note whether the robot is commanded or held now, and report."""
         if decision.holds:
-            self.interlock.hold('plan not sent')
+            self.interlock.hold('plan not sent', decision.refusal)
         elif not decision.refusal and self.interlock.command():
             self.outlet.tell('info', 'commanding')
         if decision.refusal:
@@ -379,7 +381,7 @@ class Commander:
             trajectory = self.pilot.hold()
             if trajectory is not None:
                 self._send(trajectory, is_hold=True)
-        if self.interlock.hold(what):
+        if self.interlock.hold(what, reason):
             self._plan_from_ns = min(self._plan_from_ns,
                                      (self.pilot.observer.image_stamp_ns or 0) + 1)
             self.outlet.tell('warning', f'holding: {NotReady(what, reason)}')

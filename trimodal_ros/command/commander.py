@@ -145,8 +145,7 @@ class Commander:
     def on_image(self, camera: str, message) -> None:
         """Store an image, and decide when that makes a complete set that is due."""
         with self.pilot.lock:
-            if self._went_back() or self.pilot.observer.is_from_before(camera, message):
-                self._start_again()
+            self._notice_jump(self.pilot.observer.is_from_before(camera, message))
             self.pilot.observer.add_image(camera, message, self.pilot.clock())
             self._decide_if_due()
 
@@ -256,20 +255,27 @@ class Commander:
     def supervise(self) -> None:
         """Hold when an input is missing or stale, the chunk has run out or the clock went back."""
         with self.pilot.lock:
-            if self._went_back():
-                self._start_again()
-            elif self.is_active and self._is_stop_topic_silent() and not self.interlock.stopped_by:
+            if self._notice_jump():
+                return
+            if self.is_active and self._is_stop_topic_silent() and not self.interlock.stopped_by:
                 self.stop_by(f'{self._stop_topic}: silent')
             elif not self.pilot.observer.instruction:
                 self._hold(NO_INSTRUCTION, self._unusable)
             else:
                 self._hold_unless_alive()
 
-    def _went_back(self) -> bool:
-        """Tell whether the clock shows less than before, by more than an image may be old."""
+    def _notice_jump(self, stamps_went_back: bool = False) -> bool:
+        """Hold, and return True, when the clock jumped by more than an image may be old."""
         seen_ns, self._seen_ns = self._seen_ns, self.pilot.clock()
-        back_ns = self.pilot.rules.freshness.max_age_s * NS_PER_S
-        return seen_ns - self._seen_ns > back_ns
+        ahead_s = (self._seen_ns - seen_ns) / NS_PER_S
+        most_s = self.pilot.rules.freshness.max_age_s
+        if stamps_went_back or ahead_s < -most_s:
+            self._start_again()
+        elif ahead_s > most_s:
+            self._hold('clock jumped ahead', f'or nothing went on here for {ahead_s:.3f} s')
+        else:
+            return False
+        return True
 
     def _hold_unless_alive(self) -> None:
         try:
@@ -284,6 +290,8 @@ class Commander:
         """Forget all stamps after a jump back: until they are reached again they mislead."""
         hold = self.pilot.forget()
         self._plan_from_ns, self._counted_ns = 0, 0
+        if self._stop_heard_ns is not None:
+            self._stop_heard_ns = self.pilot.clock()
         if self.is_active and hold is not None:
             self._send(hold, is_hold=True)
         self._hold('clock jumped back')

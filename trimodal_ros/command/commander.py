@@ -95,14 +95,16 @@ class Commander:
     def why_not_ready(self) -> str:
         """Return which input is missing or wrong, '' when all are there."""
         with self.pilot.lock:
-            try:
-                self.pilot.observer.check_alive(self.pilot.clock())
-            except NotReady as error:
-                return str(error)
-            if self._is_stop_topic_silent():
-                return f'stop topic {self._stop_topic!r}: silent'
             stopped = self.interlock.stopped_by
-            return f'stopped by {stopped}; call ~/resume first' if stopped else ''
+            return self._wrong_input() or (
+                f'stopped by {stopped}; call ~/resume first' if stopped else '')
+
+    def _wrong_input(self) -> str:
+        try:
+            self.pilot.observer.check_alive(self.pilot.clock())
+        except NotReady as error:
+            return str(error)
+        return f'stop topic {self._stop_topic!r}: silent' if self._is_stop_topic_silent() else ''
 
     def start(self) -> bool:
         """Begin commanding; False while the model of an earlier start has not returned."""
@@ -201,8 +203,16 @@ class Commander:
             self.pilot.clock() - heard_ns > self._max_silence_s * NS_PER_S)
 
     def resume(self) -> None:
-        """Let the robot go on after a hold or a stop. Raises ValueError when it may not."""
+        """
+        Let the robot go on after a hold or a stop.
+
+        Raises ValueError while that is asked for, or an input is missing or wrong: the hold for
+        that would undo it at once.
+        """
         with self.pilot.lock:
+            wrong = self._wrong_input()
+            if wrong:
+                raise ValueError(f'not yet: {wrong}')
             self.interlock.resume()
             self.pilot.begin()
 

@@ -234,7 +234,7 @@ class PolicyNode(LifecycleNode):
             if self.commander is None:
                 raise ValueError('not configured')
             self.commander.resume()
-            response.success, response.message = True, 'resumes when every input is good'
+            response.success, response.message = True, 'goes on'
         except ValueError as error:
             response.success, response.message = False, str(error)
         return response

@@ -35,6 +35,7 @@ SENTENCE = 'put the red cube on the left plate'
 NUMBERS = itertools.count()
 MORE_ROUNDS = 10   # of the driver, in which what is wrong would have been sent
 HOLD_NS = round(0.3 * NS_PER_S)  # after which a robot that is held rests
+LONGEST_NS = 20 * NS_PER_S  # motion sent at once, ramped in
 SAMPLE_NS = 4_000_000
 # A controller gets the first trajectory later than the policy takes it to, by the transport.
 ROUNDING_RAD, ROUNDING_RAD_S = 1e-3, 2e-2
@@ -75,6 +76,11 @@ def commanding_policy(checkpoint, robot, keeps_time: bool = False, **values):
 
 def activate(policy) -> None:
     wait_for(lambda: policy.trigger_activate() == SUCCESS, 'every input to be alive')
+
+
+def end_of(message: JointTrajectory) -> int:
+    """Return the time of the last point."""
+    return stamp_ns(message.header.stamp) + stamp_ns(message.points[-1].time_from_start)
 
 
 def is_hold(message: JointTrajectory) -> bool:
@@ -132,8 +138,10 @@ def assert_safe_era(robot, position_J, heard) -> None:
     for this, after in itertools.zip_longest(heard, heard[1:]):
         before = controller.reference(this.at_ns)
         controller.accept(this.message, this.at_ns, None)
-        end_ns = after.at_ns if after else stamp_ns(this.message.header.stamp) + stamp_ns(
-            this.message.points[-1].time_from_start)
+        end_ns = end_of(this.message)
+        assert end_ns - this.at_ns < LONGEST_NS
+        if after is not None:
+            end_ns = min(end_ns, after.at_ns)
         assert_within_limits(robot, [before, *map(controller.reference, (
             *range(this.at_ns, end_ns, SAMPLE_NS), end_ns))])
 
@@ -151,6 +159,13 @@ def assert_within_limits(robot, references) -> None:
                                        (velocity_SJ, robot.acceleration_J, ROUNDING_RAD_S)):
         assert (np.abs(np.diff(value_SJ, axis=0)) <= most_J * took_s_S + rounding).all()
     assert (np.abs(velocity_SJ) <= robot.velocity_J + ROUNDING_RAD_S).all()
+
+
+def wait_for_diagnosis(driver, text: str, part: str = 'state'):
+    """Wait until a status on /diagnostics tells a text, and return it."""
+    wait_for(lambda: part in driver.diagnosis and text in str(driver.diagnosis[part]),
+             f'{text!r} on /diagnostics')
+    return driver.diagnosis[part]
 
 
 def watch(policy) -> list:

@@ -17,7 +17,7 @@
 import itertools
 import threading
 
-from driver import Driver, STOP_TOPIC
+from driver import Driver, STOP_TOPIC, values
 from graph import call, spinning, wait_for
 import numpy as np
 from policy_graph import (
@@ -34,6 +34,7 @@ from policy_graph import (
     SENTENCE,
     SlowModel,
     SUCCESS,
+    wait_for_diagnosis,
     wait_for_rounds,
 )
 import pytest
@@ -114,7 +115,7 @@ def test_rehearsal_commands_nothing(moving_checkpoint, so101):
         for message in driver.rehearsed:
             first_J = from_message(message, so101).position_TJ[0]
             np.testing.assert_allclose(first_J, driver.position_J, atol=0.2)
-        wait_for(lambda: 'dry_run' in str(driver.diagnosis.get('state')), 'a diagnosis')
+        assert values(wait_for_diagnosis(driver, 'commanding'))['dry_run'] == 'true'
 
 
 def test_motion_is_ramped_in(moving_checkpoint, so101):

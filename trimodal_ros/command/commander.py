@@ -84,6 +84,7 @@ class Commander:
         self._counted_ns = 0    # images stamped later may count as good
         self._seen_ns = 0       # when the clock was looked at last
         self._read = None       # the sentence whose embedding is at hand
+        self._unusable = ''     # what is wrong with what the robot was told last
         self._holds = 0         # a decision begun before the last one is not sent
         self._next = None       # the policy that takes over
         self._stop_topic, self._max_silence_s = '', 0.0
@@ -94,14 +95,16 @@ class Commander:
     def why_not_ready(self) -> str:
         """Return which input is missing or wrong, '' when all are there."""
         with self.pilot.lock:
-            try:
-                self.pilot.observer.check_alive(self.pilot.clock())
-            except NotReady as error:
-                return str(error)
-            if self._is_stop_topic_silent():
-                return f'stop topic {self._stop_topic!r}: silent'
             stopped = self.interlock.stopped_by
-            return f'stopped by {stopped}; call ~/resume first' if stopped else ''
+            return self._wrong_input() or (
+                f'stopped by {stopped}; call ~/resume first' if stopped else '')
+
+    def _wrong_input(self) -> str:
+        try:
+            self.pilot.observer.check_alive(self.pilot.clock())
+        except NotReady as error:
+            return str(error)
+        return f'stop topic {self._stop_topic!r}: silent' if self._is_stop_topic_silent() else ''
 
     def start(self) -> bool:
         """Begin commanding; False while the model of an earlier start has not returned."""
@@ -144,8 +147,7 @@ class Commander:
     def on_image(self, camera: str, message) -> None:
         """Store an image, and decide when that makes a complete set that is due."""
         with self.pilot.lock:
-            if self._went_back() or self.pilot.observer.is_from_before(camera, message):
-                self._start_again()
+            self._notice_jump(self.pilot.observer.is_from_before(camera, message))
             self.pilot.observer.add_image(camera, message, self.pilot.clock())
             self._decide_if_due()
 
@@ -160,11 +162,12 @@ class Commander:
         """Take over what the robot is told, on the next images; '' or an unusable one holds."""
         with self.pilot.lock:
             observer = self.pilot.observer
-            before = observer.instruction
+            before, self._unusable = observer.instruction, ''
             try:
                 observer.set_instruction(text)
             except InstructionError as error:
                 observer.set_instruction('')
+                self._unusable = str(error)
                 self.outlet.tell('error', f'instruction refused, holding: {error}')
             after = observer.instruction
             if after != before:
@@ -200,8 +203,16 @@ class Commander:
             self.pilot.clock() - heard_ns > self._max_silence_s * NS_PER_S)
 
     def resume(self) -> None:
-        """Let the robot go on after a hold or a stop. Raises ValueError when it may not."""
+        """
+        Let the robot go on after a hold or a stop.
+
+        Raises ValueError while that is asked for, or an input is missing or wrong: the hold for
+        that would undo it at once.
+        """
         with self.pilot.lock:
+            wrong = self._wrong_input()
+            if wrong:
+                raise ValueError(f'not yet: {wrong}')
             self.interlock.resume()
             self.pilot.begin()
 
@@ -254,20 +265,27 @@ class Commander:
     def supervise(self) -> None:
         """Hold when an input is missing or stale, the chunk has run out or the clock went back."""
         with self.pilot.lock:
-            if self._went_back():
-                self._start_again()
-            elif self._is_stop_topic_silent() and not self.interlock.stopped_by:
+            if self._notice_jump():
+                return
+            if self.is_active and self._is_stop_topic_silent() and not self.interlock.stopped_by:
                 self.stop_by(f'{self._stop_topic}: silent')
             elif not self.pilot.observer.instruction:
-                self._hold(NO_INSTRUCTION)
+                self._hold(NO_INSTRUCTION, self._unusable)
             else:
                 self._hold_unless_alive()
 
-    def _went_back(self) -> bool:
-        """Tell whether the clock shows less than before, by more than an image may be old."""
+    def _notice_jump(self, stamps_went_back: bool = False) -> bool:
+        """Hold, and return True, when the clock jumped by more than an image may be old."""
         seen_ns, self._seen_ns = self._seen_ns, self.pilot.clock()
-        back_ns = self.pilot.rules.freshness.max_age_s * NS_PER_S
-        return seen_ns - self._seen_ns > back_ns
+        ahead_s = (self._seen_ns - seen_ns) / NS_PER_S
+        most_s = self.pilot.rules.freshness.max_age_s
+        if stamps_went_back or ahead_s < -most_s:
+            self._start_again()
+        elif ahead_s > most_s:
+            self._hold('clock jumped ahead', f'or nothing went on here for {ahead_s:.3f} s')
+        else:
+            return False
+        return True
 
     def _hold_unless_alive(self) -> None:
         try:
@@ -282,6 +300,8 @@ class Commander:
         """Forget all stamps after a jump back: until they are reached again they mislead."""
         hold = self.pilot.forget()
         self._plan_from_ns, self._counted_ns = 0, 0
+        if self._stop_heard_ns is not None:
+            self._stop_heard_ns = self.pilot.clock()
         if self.is_active and hold is not None:
             self._send(hold, is_hold=True)
         self._hold('clock jumped back')
@@ -303,15 +323,15 @@ class Commander:
                 self._plan_soon()
                 self._hold('unreadable image', str(error))
             except InstructionError as error:
-                self._hold(f'unreadable instruction: {error}')
-            except Exception:  # noqa: B902 - the robot must be held whatever the model does
+                self._hold('unreadable instruction', str(error))
+            except Exception as error:  # noqa: B902 - the robot must be held whatever it does
                 self._plan_soon()
-                self._hold_after_failure()
+                self._hold_after(error)
 
-    def _hold_after_failure(self) -> None:
+    def _hold_after(self, error: Exception) -> None:
         if self.is_active:
             self.outlet.tell('throttled error', f'the policy failed: {traceback.format_exc()}')
-            self._hold('the policy failed')
+            self._hold('the policy failed', repr(error))
 
     def _decide(self) -> None:
         with self.pilot.lock:
@@ -352,7 +372,7 @@ class Commander:
     def _settle(self, decision: Decision) -> None:
         """Note whether the robot is commanded or held now, and report."""
         if decision.holds:
-            self.interlock.hold('plan not sent')
+            self.interlock.hold('plan not sent', decision.refusal)
         elif not decision.refusal and self.interlock.command():
             self.outlet.tell('info', 'commanding')
         if decision.refusal:
@@ -379,7 +399,7 @@ class Commander:
             trajectory = self.pilot.hold()
             if trajectory is not None:
                 self._send(trajectory, is_hold=True)
-        if self.interlock.hold(what):
+        if self.interlock.hold(what, reason):
             self._plan_from_ns = min(self._plan_from_ns,
                                      (self.pilot.observer.image_stamp_ns or 0) + 1)
             self.outlet.tell('warning', f'holding: {NotReady(what, reason)}')

@@ -37,6 +37,7 @@ class Interlock:
             raise ValueError(f'resume {resume!r} is not one of {", ".join(get_args(Resume))}')
         self.resume_by, self.resume_after = resume, resume_after
         self.reason = ''                  # what the robot is held for; '' while it is commanded
+        self.details = ''                 # its numbers, which may change
         self.stopped_by = ''              # who stopped it
         self._asking: set[str] = set()    # who still asks for the stop
         self._good = 0
@@ -44,14 +45,14 @@ class Interlock:
 
     def begin(self) -> None:
         """Let go of every hold, as when the robot is activated."""
-        self.reason, self._good, self._released = '', 0, True
+        self.reason, self.details, self._good, self._released = '', '', 0, True
 
-    def hold(self, what: str) -> bool:
+    def hold(self, what: str, details: str = '') -> bool:
         """Hold; tell whether that is for something else than before."""
         is_new = what != self.reason
         if what not in IDLE:
             self._released = False
-        self.reason, self._good = what, 0
+        self.reason, self.details, self._good = what, details, 0
         return is_new
 
     def good(self) -> None:
@@ -87,5 +88,5 @@ class Interlock:
     def command(self) -> bool:
         """Note that the robot is commanded; tell whether it was held before."""
         was_held = bool(self.reason)
-        self.reason = ''
+        self.reason = self.details = ''
         return was_held

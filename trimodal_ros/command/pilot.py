@@ -279,6 +279,7 @@ class Pilot:
         """
         with self.lock:
             was_commanded = bool(self.commanded)
+            self._began_ns = self.clock()  # of the time before, it would stretch the ramp
             self.commanded.clear()
             self._blender.forget()
             self.guard.forget()

@@ -170,8 +170,9 @@ class PolicyNode(LifecycleNode):
 
     def _complain_callback(self, topic: str):
         def complain(event) -> None:
+            policy = event.last_policy_kind.name.removeprefix('RMW_QOS_POLICY_')
             text = (f'{topic}: {event.total_count} publishers or subscribers of it offer or ask '
-                    f'for an incompatible {event.last_policy_kind.name}, and nothing arrives')
+                    f'for an incompatible {policy}, and nothing arrives')
             self.diagnostics.complaints[topic] = text
             self.get_logger().error(text)
         return complain
@@ -234,7 +235,7 @@ class PolicyNode(LifecycleNode):
             if self.commander is None:
                 raise ValueError('not configured')
             self.commander.resume()
-            response.success, response.message = True, 'resumes when every input is good'
+            response.success, response.message = True, 'goes on'
         except ValueError as error:
             response.success, response.message = False, str(error)
         return response

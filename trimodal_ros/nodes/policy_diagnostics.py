@@ -25,6 +25,7 @@ from ..command.commander import Commander
 from ..command.interlock import NO_INSTRUCTION
 from ..command.pilot import Decision
 from ..evaluate.statistics import summarize_ms
+from ..observe.observer import NotReady
 from ..spec import NS_PER_S
 
 DECISIONS = 10_000  # of which the times are kept
@@ -74,9 +75,9 @@ class PolicyDiagnostics:
         if interlock.stopped_by:
             return DiagnosticStatus.ERROR, f'stopped by {interlock.stopped_by}', values
         if interlock.reason:
-            idle = interlock.reason == NO_INSTRUCTION
+            idle = interlock.reason == NO_INSTRUCTION and not interlock.details
             level = DiagnosticStatus.OK if idle else DiagnosticStatus.ERROR
-            return level, f'holding: {interlock.reason}', values
+            return level, f'holding: {NotReady(interlock.reason, interlock.details)}', values
         return DiagnosticStatus.OK, 'commanding', values
 
     @staticmethod

@@ -15,11 +15,6 @@
 """Small versions of the benchmarks: they run, go on where they were, print their tables."""
 
 import json
-<<<<<<< HEAD
-
-import pytest
-=======
->>>>>>> flow
 
 import pytest
 import torch
@@ -68,7 +63,37 @@ def test_gradients_name_every_task(small_checkpoint, episodes, capsys):
         assert max(float(row[part]) for row in rows.values()) > 0
 
 
-<<<<<<< HEAD
+@torch.inference_mode()
+def test_ranking_lies_between_chance_and_knowing(small_checkpoint, episodes, tmp_path, capsys):
+    """Catches errors of another candidate than the chosen one, and a gain of the wrong sign."""
+    save_checkpoint(tmp_path / 'flow', load_checkpoint(small_checkpoint, decoder='flow'), {}, '')
+    ranking.run(tmp_path / 'flow', [episodes], [episodes], candidates=4, size=12)
+    table, cost = capsys.readouterr().out.split('\n\n')
+    rows = [line.strip('| ').split(' | ') for line in table.splitlines()[2:]]
+    assert ' ms with 1, ' in cost
+    error = {name: float(cell) for name, cell, _ in rows}
+    assert len(error) == 5 and min(error.values()) == error['knowing: the best']
+    for name, cell, gain in rows:
+        expected = error['chance: the first'] - error[name]
+        assert abs(float(gain.split()[0]) - expected) < 2e-4, cell
+
+
+def test_paired_counts_who_alone_succeeds(tmp_path, capsys):
+    """Catches layouts paired by place instead of seed, and a difference of the wrong sign."""
+    outcomes = {'first': [True, False, False, True], 'second': [True, True, True, False]}
+    for name, successes in outcomes.items():
+        trials = [{'seed': seed, 'success': success} for seed, success in enumerate(successes)]
+        trials = trials if name == 'first' else trials[::-1]
+        (tmp_path / name).write_text(json.dumps({'trials': trials}))
+    paired.run([tmp_path / 'first'], [tmp_path / 'second'])
+    text = capsys.readouterr().out
+    assert 'first: 2 of 4' in text and 'second: 3 of 4' in text
+    assert 'only the second: 2, only the first: 1; difference +25.0 points' in text
+    (tmp_path / 'second').write_text(json.dumps({'trials': trials[1:]}))
+    with pytest.raises(SystemExit, match='1 layouts'):
+        paired.run([tmp_path / 'first'], [tmp_path / 'second'])
+
+
 def test_latency_counts_every_frame_and_decision(tmp_path, capsys):
     """Catches figures of frames that never came, and a table that loses a stage."""
     pytest.importorskip('rclpy')
@@ -124,37 +149,6 @@ def test_soak_tells_growth_and_a_missed_hold():
                                     'not_resumed': []})
     assert judge(0.0)['memory_met'] and not judge(5.0)['memory_met']
     assert judge(0.0)['holds_met'] and not judge(0.0, None)['holds_met']
-=======
-@torch.inference_mode()
-def test_ranking_lies_between_chance_and_knowing(small_checkpoint, episodes, tmp_path, capsys):
-    """Catches errors of another candidate than the chosen one, and a gain of the wrong sign."""
-    save_checkpoint(tmp_path / 'flow', load_checkpoint(small_checkpoint, decoder='flow'), {}, '')
-    ranking.run(tmp_path / 'flow', [episodes], [episodes], candidates=4, size=12)
-    table, cost = capsys.readouterr().out.split('\n\n')
-    rows = [line.strip('| ').split(' | ') for line in table.splitlines()[2:]]
-    assert ' ms with 1, ' in cost
-    error = {name: float(cell) for name, cell, _ in rows}
-    assert len(error) == 5 and min(error.values()) == error['knowing: the best']
-    for name, cell, gain in rows:
-        expected = error['chance: the first'] - error[name]
-        assert abs(float(gain.split()[0]) - expected) < 2e-4, cell
-
-
-def test_paired_counts_who_alone_succeeds(tmp_path, capsys):
-    """Catches layouts paired by place instead of seed, and a difference of the wrong sign."""
-    outcomes = {'first': [True, False, False, True], 'second': [True, True, True, False]}
-    for name, successes in outcomes.items():
-        trials = [{'seed': seed, 'success': success} for seed, success in enumerate(successes)]
-        trials = trials if name == 'first' else trials[::-1]
-        (tmp_path / name).write_text(json.dumps({'trials': trials}))
-    paired.run([tmp_path / 'first'], [tmp_path / 'second'])
-    text = capsys.readouterr().out
-    assert 'first: 2 of 4' in text and 'second: 3 of 4' in text
-    assert 'only the second: 2, only the first: 1; difference +25.0 points' in text
-    (tmp_path / 'second').write_text(json.dumps({'trials': trials[1:]}))
-    with pytest.raises(SystemExit, match='1 layouts'):
-        paired.run([tmp_path / 'first'], [tmp_path / 'second'])
->>>>>>> flow
 
 
 @pytest.mark.parametrize('values, text', [([1.0], '1.0'), ([1.0, 3.0], '2.0 ± 12.7')])

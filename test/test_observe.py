@@ -284,5 +284,7 @@ def test_age_is_that_of_the_image_that_came_last():
     observer = Observer(ROBOT)
     observer.add_image('front', image_message(picture(48, 64), NS_PER_S, '', BAG_TYPES),
                        NS_PER_S + 7)
-    assert observer.received_ns(NS_PER_S + 100) == NS_PER_S + 7
-    assert observer.newest_stamps_ns() == {'front': NS_PER_S}
+    observer.add_joints(joints(ROBOT.joint_names, [0.0] * 3, NS_PER_S))
+    joined = observer.join(NS_PER_S + 100, nothing_commanded)
+    assert joined.received_ns == NS_PER_S + 7
+    assert observer.newest_stamps_ns() == {'front': NS_PER_S, 'joints': NS_PER_S}

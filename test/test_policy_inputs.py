@@ -70,9 +70,9 @@ FAULTS = {
     'joint missing': (lambda driver: driver.names.remove('elbow_flex'),
                       'holding: joint_states: stamped'),
     'joint not a number': (lambda driver: driver.reads.update(elbow_flex=np.nan),
-                           'holding: joint_states: stamped'),
+                           'holding: unusable joint_states: '),
     'joint infinite': (lambda driver: driver.reads.update(gripper=np.inf),
-                       'holding: joint_states: stamped'),
+                       'holding: unusable joint_states: '),
 }
 
 
@@ -82,7 +82,7 @@ def test_fault_holds_the_robot(commanding, fault):
     driver, policy = commanding
     change, reason = FAULTS[fault]
     hold_after(driver, lambda: change(driver), reason)
-    told = "camera 'front'" if 'front' in reason else reason.split(': ')[1]
+    told = "camera 'front'" if 'front' in reason else reason.split(': ')[1].split()[-1]
     wait_for_diagnosis(driver, told)
 
 

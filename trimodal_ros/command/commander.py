@@ -27,7 +27,7 @@ import threading
 import traceback
 from typing import Protocol
 
-from .interlock import Interlock, NO_INSTRUCTION
+from .interlock import IDLE, Interlock, NO_INSTRUCTION
 from .pilot import Decision, Pilot
 from ..observe.image import ImageError
 from ..observe.instruction import InstructionError
@@ -152,11 +152,14 @@ class Commander:
             self._decide_if_due()
 
     def on_joints(self, message) -> None:
+        """Store joints; hold at once for values that can't be, not for joints left out."""
         try:
             with self.pilot.lock:
                 self.pilot.observer.add_joints(message)
         except JointStateError as error:
             self.outlet.tell('throttled error', str(error))
+            if not error.partial and self.interlock.reason in IDLE:
+                self._hold('unusable joint_states', str(error))  # in time they are stale too
 
     def on_instruction(self, text: str) -> None:
         """Take over what the robot is told, on the next images; '' or an unusable one holds."""

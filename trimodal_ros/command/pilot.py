@@ -138,8 +138,8 @@ class Pilot:
         with self.lock:
             if not self.observer.instruction:
                 raise NotReady('no instruction')
-            observation = self.observer.observe(started_ns, self.commanded.position_at)
-            received_ns = self.observer.received_ns(started_ns)
+            joined = self.observer.join(started_ns, self.commanded.position_at)
+        observation, received_ns = joined.observation(), joined.received_ns
         self.stopwatch.lap('convert')
         try:
             planned = self.planner(observation)

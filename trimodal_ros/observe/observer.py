@@ -75,6 +75,34 @@ class Sample:
     message: object
 
 
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """Inputs that belong together; ``observation`` decodes the images, which takes time."""
+
+    robot: RobotSpec
+    stamp_ns: int
+    samples: Mapping[str, Sample]
+    joint_stamp_ns: int
+    position_J: np.ndarray
+    command_J: np.ndarray
+    instruction: str
+
+    @property
+    def received_ns(self) -> int:
+        """When the last of the images had come."""
+        return max(sample.received_ns for sample in self.samples.values())
+
+    def observation(self) -> Observation:
+        """Return the Observation. Raises ImageError when an image cannot be read."""
+        images = {camera.name: decode_image(self.samples[camera.name].message, camera)
+                  for camera in self.robot.cameras}
+        stamps_ns = {name: sample.stamp_ns for name, sample in self.samples.items()}
+        return Observation(
+            robot=self.robot, stamp_ns=self.stamp_ns, images=images, position_J=self.position_J,
+            command_J=self.command_J, instruction=self.instruction,
+            stamps_ns={**stamps_ns, 'joints': self.joint_stamp_ns})
+
+
 class Observer:
     """Stores messages as they arrive; ``observe`` joins them. Single-threaded: lock outside."""
 
@@ -144,27 +172,21 @@ class Observer:
         return None if newest is None else newest[1]
 
     def observe(self, now_ns: int, commanded_at: CommandedAt) -> Observation:
+        """Join the newest inputs as ``join`` does, and decode the images."""
+        return self.join(now_ns, commanded_at).observation()
+
+    def join(self, now_ns: int, commanded_at: CommandedAt) -> Joined:
         """
         Join the newest inputs at the time of the oldest image.
 
         ``commanded_at`` tells the joints commanded at a time, or None. Raises NotReady when an
-        input is missing, too old, from the future or too far from the others; ImageError
-        when an image cannot be read.
+        input is missing, too old, from the future or too far from the others.
         """
         stamp, samples = self._images_at(now_ns)
         joint_stamp, position_J = self._joints_at(stamp, now_ns)
         command_J = commanded_at(stamp)
-        stamps_ns = {name: sample.stamp_ns for name, sample in samples.items()}
-        images = {camera.name: decode_image(samples[camera.name].message, camera)
-                  for camera in self.robot.cameras}
-        return Observation(
-            robot=self.robot, stamp_ns=stamp, images=images, position_J=position_J,
-            command_J=position_J if command_J is None else command_J,
-            instruction=self.instruction, stamps_ns={**stamps_ns, 'joints': joint_stamp})
-
-    def received_ns(self, now_ns: int) -> int:
-        """Return when the last of the images that ``observe`` takes had come."""
-        return max(sample.received_ns for sample in self._images_at(now_ns)[1].values())
+        return Joined(self.robot, stamp, samples, joint_stamp, position_J,
+                      position_J if command_J is None else command_J, self.instruction)
 
     def _images_at(self, now_ns: int) -> tuple[int, dict[str, Sample]]:
         """

@@ -27,7 +27,7 @@ import threading
 import traceback
 from typing import Protocol
 
-from .interlock import IDLE, Interlock, NO_INSTRUCTION
+from .interlock import Interlock, NO_INSTRUCTION
 from .pilot import Decision, Pilot
 from ..observe.image import ImageError
 from ..observe.instruction import InstructionError
@@ -158,8 +158,9 @@ class Commander:
                 self.pilot.observer.add_joints(message)
         except JointStateError as error:
             self.outlet.tell('throttled error', str(error))
-            if not error.partial and self.interlock.reason in IDLE:
-                self._hold('unusable joint_states', str(error))  # in time they are stale too
+            with self.pilot.lock:
+                if self.pilot.observer.instruction:
+                    self._hold_unless_alive()
 
     def on_instruction(self, text: str) -> None:
         """Take over what the robot is told, on the next images; '' or an unusable one holds."""

@@ -29,7 +29,7 @@ import numpy as np
 
 from .image import decode_image, same_pixels
 from .instruction import normalize_instruction
-from .joints import decode_joints
+from .joints import decode_joints, JointStateError
 from .stamp import stamp_ns
 from ..spec import CameraSpec, NS_PER_S, Observation, RobotSpec
 
@@ -112,6 +112,7 @@ class Observer:
         self.instruction = ''
         self._images = {camera.name: deque(maxlen=IMAGE_HISTORY) for camera in robot.cameras}
         self._joints = deque(maxlen=JOINT_HISTORY)
+        self._wrong_joints = ''  # what is wrong with the newest joint state
         self.counts = dict.fromkeys([*self._images, 'joints'], 0)  # of all that ever came
 
     def add_image(self, camera: str, message, received_ns: int | None = None) -> None:
@@ -129,9 +130,19 @@ class Observer:
         return back_ns > self.freshness.max_age_s * NS_PER_S
 
     def add_joints(self, message) -> None:
-        """Keep a joint state. Raises JointStateError, and then keeps nothing."""
+        """
+        Keep a joint state. Raises JointStateError, and then keeps nothing.
+
+        After one with values that can't be, nothing is observed until a good one has come.
+        """
         self.counts['joints'] += 1
-        self._joints.append((stamp_ns(message.header.stamp), decode_joints(message, self.robot)))
+        try:
+            position_J = decode_joints(message, self.robot)
+        except JointStateError as error:
+            self._wrong_joints = self._wrong_joints if error.partial else str(error)
+            raise
+        self._joints.append((stamp_ns(message.header.stamp), position_J))
+        self._wrong_joints = ''
 
     def set_instruction(self, text: str) -> None:
         """Set what the robot is told to do. Raises InstructionError, the old one stays."""
@@ -223,6 +234,8 @@ class Observer:
     def _check_joints(self, now_ns: int) -> None:
         if not self._joints:
             raise NotReady('joint_states', 'none yet')
+        if self._wrong_joints:
+            raise NotReady('unusable joint_states', self._wrong_joints)
         _check_age('joint_states', self._joints[-1][0], now_ns, self.freshness.max_age_s)
 
     def _joints_at(self, stamp: int, now_ns: int) -> tuple[int, np.ndarray]:

@@ -46,7 +46,7 @@ def make(ros):
 @pytest.mark.parametrize('values', [
     {'checkpoint': '/no/such/folder'}, {'checkpoint': ''}, {'device': 'tpu'},
     {'robot': '/no/such.yaml'}, {'resume': 'perhaps'}, {'on_limit': 'ignore'},
-    {'blending': 'shake'}, {'guard': 'dog'}, {'workspace_frame': 'hand'},
+    {'blending': 'shake'}, {'guard': 'dog'}, {'workspace_frame': 'hand'}, {'candidates': 2},
     {'guard': 'scene_motion', 'guard_hold_below': 0.5, 'guard_release_above': 0.1}])
 def test_what_cannot_be_used_leaves_the_node_unconfigured(moving_checkpoint, make, values):
     """Catches a node that goes active without a model, by a rule nobody knows, or dies."""

@@ -129,6 +129,7 @@ class PolicyNode(LifecycleNode):
         """Return a policy that has planned once, and so is warm."""
         started = time.perf_counter()
         policy = load_checkpoint(folder, choose_device(parameter(self, 'device')), robot)
+        policy.candidates = optional(self, 'candidates')
         loaded = time.perf_counter()
         policy.plan(Observation.make_example(robot))
         self.get_logger().info(

@@ -74,6 +74,8 @@ NUMBERS = {  # default, least, most, description
 }
 WHOLE_NUMBERS = {
     'threads': (1, 1, 64, 'CPU threads of the model'),
+    'candidates': (1, 1, 256, 'Chunks to sample for each plan; the one that lies best with image '
+                              'and sentence is taken; more than 1 needs a decoder that samples'),
     'resume_after': (3, 1, 100, 'Good observations in a row that end a hold'),
     'prefix_steps': (Rules.prefix_steps, 1, 16, "Steps that stay with blending 'prefix'"),
 }

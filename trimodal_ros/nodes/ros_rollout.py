@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 import re
 import tempfile
@@ -35,19 +36,22 @@ from ..progress import progress_bar
 TIMEOUT_S = 10.0  # 100 decision steps
 
 
-def run_trials_through_ros(checkpoint: Path, trials: list[Trial], replan_steps: int) -> dict:
+def run_trials_through_ros(checkpoint: Path, trials: list[Trial], replan_steps: int,
+                           ways: Mapping[str, object]) -> dict:
     """
     Run trials one after another; figures as in lockstep, with latencies.
 
+    ``ways`` are further parameters of the policy node.
+
     Raises GraphError when a node fails, CheckpointError or ValueError before any is started.
     """
-    check_planner(checkpoint, replan_steps)
+    check_planner(checkpoint, replan_steps, ways.get('candidates', 1))
     enter_private_graph()
     with tempfile.TemporaryDirectory(prefix='trimodal_ros_') as folder:
         robot = write_robot_yaml(checkpoint, Path(folder))
         with simulated_session(
                 checkpoint, robot, Path(folder) / 'log',
-                replan_period_s=replan_period_s(robot, replan_steps)) as conductor:
+                replan_period_s=replan_period_s(robot, replan_steps), **ways) as conductor:
             pairs = [(trial, _run(conductor, trial))
                      for trial in progress_bar(trials, desc='rollouts through ROS', unit='ep')]
         log = (Path(folder) / 'log' / 'simulated_robot.log').read_text()  # to its last word

@@ -29,7 +29,7 @@ import numpy as np
 from .layout import Layout
 from .robot import SimulatedRobot
 from ..command.message import to_message
-from ..command.pilot import Decision, Pilot, Planner
+from ..command.pilot import Decision, Pilot, Planner, Rules
 from ..record.messages import BAG_TYPES
 from ..spec import NS_PER_S, Observation, RobotSpec, Trajectory
 
@@ -48,7 +48,8 @@ class EpisodeResult:
 
 def run_episode(simulated: SimulatedRobot, robot: RobotSpec, layout: Layout, instruction: str,
                 planner: Planner, max_steps: int = 100, linger_steps: int = 0,
-                sink: Sink = lambda topic, time_ns, message: None) -> EpisodeResult:
+                sink: Sink = lambda topic, time_ns, message: None,
+                rules: Rules | None = None) -> EpisodeResult:
     """
     Run until ``linger_steps`` after the layout's task is done, or for ``max_steps``.
 
@@ -56,7 +57,7 @@ def run_episode(simulated: SimulatedRobot, robot: RobotSpec, layout: Layout, ins
     ``sink`` is given every message: topic, time and the message in BAG_TYPES.
     """
     simulated.reset(layout, START_NS)
-    pilot = Pilot(robot, planner, lambda: simulated.now_ns)
+    pilot = Pilot(robot, planner, lambda: simulated.now_ns, rules)
     pilot.observer.set_instruction(instruction)
     sink('instruction', START_NS, BAG_TYPES.String(data=instruction))
     result = EpisodeResult(False, max_steps)

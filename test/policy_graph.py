@@ -182,6 +182,7 @@ class SlowModel:
     def __init__(self, policy):
         commander = policy.commander
         pilot, self._publish = commander.pilot, commander._publish
+        self._pilot = pilot
         self._plan, self._go_on = pilot.planner, threading.Event()
         self.is_thinking, self.has_ended = threading.Event(), threading.Event()
         patient = replace(pilot.rules.freshness, max_age_s=PATIENCE_S)
@@ -201,5 +202,7 @@ class SlowModel:
         self.has_ended.set()
 
     def let_go(self) -> None:
+        """Let it end what it thinks of; then it is as quick as before."""
+        self._pilot.planner = self._plan
         self._go_on.set()
         wait_for(self.has_ended.is_set, 'the model to end')

@@ -163,16 +163,16 @@ def test_plan_begun_before_a_hold_is_not_sent(commanding, silent):
 def test_plan_for_what_the_robot_was_told_before_is_not_sent(commanding):
     """Catches a robot that begins with the last task after it was told the next one."""
     driver, policy = commanding
-    model = SlowModel(policy)
-    driver.say('put the green cube on the right plate')
+    model, sentence = SlowModel(policy), 'put the green cube on the right plate'
+    driver.say(sentence)
     wait_for(lambda: policy.commander.told.number == 2, 'the sentence to be heard')
     count = len(driver.trajectories)
-    policy.commander.pilot.planner = model._plan
     model.let_go()
     wait_for(lambda: len(driver.trajectories) > count, 'a plan')
     wait_for(lambda: driver.decisions[-1][1]['instruction_id'] == '2', 'its record')
     # Not the long motion of the model that was thinking:
-    assert all(end_of(message) < driver.time_ns() + 30 * NS_PER_S
+    assert driver.decisions[-1][1]['instruction'] == sentence
+    assert all(end_of(message) < driver.time_ns() + PATIENCE_S / 2 * NS_PER_S
                for message in driver.trajectories[count:])
 
 

@@ -74,10 +74,11 @@ def test_activate_refuses_inputs_that_have_gone_bad(moving_checkpoint, so101):
     with running(moving_checkpoint, so101) as (driver, policy):
         activate(policy)
         assert policy.trigger_deactivate() == SUCCESS
-        for silent in ('front', 'joints'):
-            driver.silent.add(silent)
-            activates_but_for(driver, policy, 'stamped 0.')
-            driver.silent.clear()
+        for silent, wrong in (('front', "camera 'front': stamped"),
+                              ('joints', 'joint_states: stamped')):
+            driver.silent = {silent}
+            activates_but_for(driver, policy, wrong)
+        driver.silent.clear()
         driver.frozen.add('wrist')
         activates_but_for(driver, policy, "camera 'wrist' is frozen")
         driver.frozen.clear()

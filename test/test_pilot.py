@@ -215,3 +215,19 @@ def test_a_guard_that_makes_no_sense_is_refused(values, complaint):
     """Catches a guard that never lets go, or that watches nothing."""
     with pytest.raises(ValueError, match=complaint):
         Guard(*values)
+
+
+def test_plan_whose_bridge_has_begun_is_too_late():
+    """Catches a step: the controller joins a bridge in the middle from where it isn't."""
+    made = pilot(lambda observation: chunk(ramp(0.5, 0.8)))
+    decision = made.decide()
+    assert made.too_late(decision) == ''
+    made.clock = lambda: START_NS + 65 * MS
+    assert made.too_late(decision) == 'late: its bridge began 0.005 s ago'
+
+
+def test_hold_where_the_arm_strayed_to_gives_the_controller_time():
+    """Catches a controller that is told to come over to a moved arm at any speed."""
+    moved = moved_pilot([0.5, -0.7, 0.5])
+    [seconds] = moved.hold().time_s_T
+    assert seconds == pytest.approx(max(1.5 * 1.2 / 3.0, np.sqrt(6 * 1.2 / 60)))

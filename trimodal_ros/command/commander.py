@@ -148,7 +148,10 @@ class Commander:
         """Store an image, and decide when that makes a complete set that is due."""
         with self.pilot.lock:
             self._notice_jump(self.pilot.observer.is_from_before(camera, message))
-            self.pilot.observer.add_image(camera, message, self.pilot.clock())
+            try:
+                self.pilot.observer.add_image(camera, message, self.pilot.clock())
+            except ImageError as error:
+                self._refuse_input(error)
             self._decide_if_due()
 
     def on_joints(self, message) -> None:
@@ -157,10 +160,13 @@ class Commander:
             with self.pilot.lock:
                 self.pilot.observer.add_joints(message)
         except JointStateError as error:
-            self.outlet.tell('throttled error', str(error))
-            with self.pilot.lock:
-                if self.pilot.observer.instruction:
-                    self._hold_unless_alive()
+            self._refuse_input(error)
+
+    def _refuse_input(self, error: Exception) -> None:
+        self.outlet.tell('throttled error', str(error))
+        with self.pilot.lock:
+            if self.pilot.observer.instruction:
+                self._hold_unless_alive()
 
     def on_instruction(self, text: str) -> None:
         """Take over what the robot is told, on the next images; '' or an unusable one holds."""
@@ -359,8 +365,10 @@ class Commander:
             if holds != self._holds or not asked:
                 self._plan_soon()
                 return
-            late = pilot.lateness(decision.observation, pilot.clock())
-            if late and decision.trajectory is not None and not decision.holds:
+            late = decision.trajectory is not None and pilot.too_late(decision)
+            if late and decision.holds:
+                decision = replace(decision, trajectory=pilot.hold())
+            elif late:
                 decision = replace(decision, trajectory=None, refusal=late)
             if decision.trajectory is not None:
                 self._note_switch(decision)

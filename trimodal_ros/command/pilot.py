@@ -35,7 +35,7 @@ from .clamp import clamp_chunk
 from .guard import Guard, GuardError
 from .hold import hold_trajectory
 from .limits import check_first_step, LimitError, with_start
-from .playback import CommandedMotion
+from .playback import CommandedMotion, JointReference
 from .ramp import ramp_in
 from ..observe.observer import Freshness, NotReady, Observer
 from ..spec import NS_PER_S, Observation, RobotSpec, SpecError, Trajectory
@@ -82,7 +82,8 @@ class Decision:
     What came of one observation.
 
     ``trajectory`` may be sent (None: go on as before); ``refusal`` says why the plan may not be,
-    and what goes out then, if anything, is a hold: ``holds``. ``alignment`` is the plan's.
+    and what goes out then, if anything, is a hold: ``holds``. It leaves what is commanded at
+    ``begins_ns``: sent later, it would be a step. ``alignment`` is the plan's.
     ``stages_ms``: 'transport' from the oldest image's stamp until the last one is here, 'wait'
     until it is decided on, 'convert', those of the model, 'check'; the commander adds 'publish'.
     0 where it did not come to that.
@@ -93,6 +94,7 @@ class Decision:
     refusal: str
     stages_ms: Mapping[str, float]
     holds: bool = False
+    begins_ns: int = 0
     alignment: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -118,6 +120,7 @@ class Pilot:
         self._blender = Blender(self.rules.blending, self.rules.prefix_steps)
         self._began_ns = -NS_PER_S * 3600
         self._is_braking = False
+        self._leaves_ns = 0  # when what is sent next leaves what is commanded
         self._planned_for = ''
 
     def begin(self) -> None:
@@ -160,7 +163,8 @@ class Pilot:
                      'transport': (received_ns - observation.stamp_ns) / 1e6,
                      'wait': (started_ns - received_ns) / 1e6, **self.stopwatch.laps_ms}
         return Decision(observation, trajectory, refusal, stages_ms,
-                        bool(refusal) and trajectory is not None, alignment or {})
+                        bool(refusal) and trajectory is not None, self._leaves_ns,
+                        alignment or {})
 
     def _command(self, planned: Trajectory, observation: Observation):
         now_ns = self.clock()
@@ -179,6 +183,13 @@ class Pilot:
             return self.hold(), str(error)
         except (TrackingError, GuardError) as error:
             return self.hold(), str(error)
+
+    def too_late(self, decision: Decision) -> str:
+        """Return why a decision's plan must not be sent any more, '' if it may."""
+        now_ns = self.clock()
+        behind_s = (now_ns - decision.begins_ns) / NS_PER_S
+        return self.lateness(decision.observation, now_ns) or (
+            f'late: its bridge began {behind_s:.3f} s ago' if behind_s > 0 else '')
 
     def lateness(self, observation: Observation, now_ns: int) -> str:
         """Return why a command for an observation is too late now, '' if it isn't."""
@@ -201,7 +212,7 @@ class Pilot:
         check_first_step(planned, measured_J, now_ns, rules.max_first_step_rad)
         planned = self._blender.blend(planned, observation.instruction, self.commanded, now_ns)
         planned = ramp_in(planned, now_ns, self._began_ns, rules.ramp_s)
-        lead = lead_in(self.commanded, now_ns, measured_J)
+        lead = self._lead_in(self.commanded, now_ns, measured_J)
         if rules.on_limit == 'clamp':
             trajectory = self._clamp(planned, lead)
         else:
@@ -268,8 +279,18 @@ class Pilot:
             measured_J = self.observer.newest_position_J(now_ns)
             if measured_J is None and self.commanded.reference(now_ns) is None:
                 return None
-            commanded = self.commanded if self._follows(now_ns) else CommandedMotion()
-            return hold_trajectory(self.robot, lead_in(commanded, now_ns, measured_J))
+            if self._follows(now_ns):
+                return hold_trajectory(
+                    self.robot, self._lead_in(self.commanded, now_ns, measured_J))
+            stray_J = measured_J - self.commanded.position_at(now_ns)
+            return hold_trajectory(
+                self.robot, self._lead_in(CommandedMotion(), now_ns, measured_J), stray_J)
+
+    def _lead_in(self, commanded: CommandedMotion, now_ns: int,
+                 measured_J: np.ndarray) -> list[JointReference]:
+        lead = lead_in(commanded, now_ns, measured_J)
+        self._leaves_ns = lead[-1].time_ns
+        return lead
 
     def forget(self) -> Trajectory | None:
         """

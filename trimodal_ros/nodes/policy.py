@@ -250,13 +250,15 @@ class PolicyNode(LifecycleNode):
         threading.Thread(target=self._take_over, args=[commander, folder, done],
                          name='load', daemon=True).start()
         complaint = await done
+        if self.commander is not commander:
+            complaint = complaint or 'the node was cleaned up meanwhile'
         if not complaint:
             self._folder = folder
         elif self.commander is commander:  # the parameter names what is in use
             self.set_parameters([Parameter('checkpoint', value=self._folder)])
         response.success = not complaint
         response.message = (f'{folder} takes over' if response.success
-                            else f'{before} is kept: {complaint}')
+                            else f'not taken over, {before} is kept: {complaint}')
         return response
 
     def _take_over(self, commander: Commander, folder: str, done: Future) -> None:

@@ -68,8 +68,8 @@ def to_rgb(message, name: str) -> np.ndarray:
                          f'cannot be converted to rgb8: {error!r}') from error
 
 
-def _unpad(message, name: str) -> np.ndarray:
-    """Check the layout and drop padding: cv_bridge from PyPI ignores ``step``."""
+def check_layout(message, name: str) -> None:
+    """Raise ImageError, naming the camera, where encoding, size, step and data don't fit."""
     height, width, step = message.height, message.width, message.step
     if message.encoding not in BYTES_PER_PIXEL:
         raise ImageError(f'camera {name!r}: encoding {message.encoding!r} is not one of '
@@ -77,11 +77,17 @@ def _unpad(message, name: str) -> np.ndarray:
     if not 0 < height * width <= MAX_PIXELS:
         raise ImageError(f'camera {name!r}: {width}x{height} px is not 1 to {MAX_PIXELS} pixels')
     row_bytes = width * BYTES_PER_PIXEL[message.encoding]
-    data = np.frombuffer(message.data, dtype=np.uint8)
-    if step < row_bytes or len(data) != step * height:
-        raise ImageError(f'camera {name!r}: {len(data)} bytes with step {step} do not hold '
-                         f'{width}x{height} {message.encoding}')
-    return np.ascontiguousarray(data.reshape(height, step)[:, :row_bytes])
+    if step < row_bytes or len(message.data) != step * height:
+        raise ImageError(f'camera {name!r}: {len(message.data)} bytes with step {step} do not '
+                         f'hold {width}x{height} {message.encoding}')
+
+
+def _unpad(message, name: str) -> np.ndarray:
+    """Check the layout and drop padding: cv_bridge from PyPI ignores ``step``."""
+    check_layout(message, name)
+    rows = np.frombuffer(message.data, dtype=np.uint8).reshape(message.height, message.step)
+    row_bytes = message.width * BYTES_PER_PIXEL[message.encoding]
+    return np.ascontiguousarray(rows[:, :row_bytes])
 
 
 def _convert(message, rows: np.ndarray) -> np.ndarray:

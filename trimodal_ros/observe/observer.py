@@ -27,7 +27,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .image import decode_image, same_pixels
+from .image import check_layout, decode_image, ImageError, same_pixels
 from .instruction import normalize_instruction
 from .joints import decode_joints, JointStateError
 from .stamp import stamp_ns
@@ -112,13 +112,24 @@ class Observer:
         self.instruction = ''
         self._images = {camera.name: deque(maxlen=IMAGE_HISTORY) for camera in robot.cameras}
         self._joints = deque(maxlen=JOINT_HISTORY)
-        self._wrong_joints = ''  # what is wrong with the newest joint state
         self.counts = dict.fromkeys([*self._images, 'joints'], 0)  # of all that ever came
+        self._wrong = dict.fromkeys(self.counts, '')  # what is wrong with the newest of each
 
     def add_image(self, camera: str, message, received_ns: int | None = None) -> None:
-        """Keep an image; it is decoded when observed. Received when stamped, unless told."""
+        """
+        Keep an image; it is decoded when observed. Received when stamped, unless told.
+
+        Raises ImageError for one that can't be read, and then keeps nothing; nothing is observed
+        until a good one has come.
+        """
         images, stamp = self._images[camera], stamp_ns(message.header.stamp)
         self.counts[camera] += 1
+        self._wrong[camera] = ''
+        try:
+            check_layout(message, camera)
+        except ImageError as error:
+            self._wrong[camera] = str(error)
+            raise
         same = bool(images) and same_pixels(images[-1].message.data, message.data)
         images.append(Sample(stamp, stamp if received_ns is None else received_ns,
                              images[-1].same_since_ns if same else stamp, message))
@@ -139,10 +150,10 @@ class Observer:
         try:
             position_J = decode_joints(message, self.robot)
         except JointStateError as error:
-            self._wrong_joints = self._wrong_joints if error.partial else str(error)
+            self._wrong['joints'] = self._wrong['joints'] if error.partial else str(error)
             raise
         self._joints.append((stamp_ns(message.header.stamp), position_J))
-        self._wrong_joints = ''
+        self._wrong['joints'] = ''
 
     def set_instruction(self, text: str) -> None:
         """Set what the robot is told to do. Raises InstructionError, the old one stays."""
@@ -222,6 +233,8 @@ class Observer:
 
     def _check_camera(self, camera: CameraSpec, now_ns: int) -> None:
         name, images = f'camera {camera.name!r}', self._images[camera.name]
+        if self._wrong[camera.name]:
+            raise NotReady('unreadable image', self._wrong[camera.name])
         if not images:
             raise NotReady(name, f'no image yet on {camera.topic!r}')
         newest = images[-1]
@@ -234,8 +247,8 @@ class Observer:
     def _check_joints(self, now_ns: int) -> None:
         if not self._joints:
             raise NotReady('joint_states', 'none yet')
-        if self._wrong_joints:
-            raise NotReady('unusable joint_states', self._wrong_joints)
+        if self._wrong['joints']:
+            raise NotReady('unusable joint_states', self._wrong['joints'])
         _check_age('joint_states', self._joints[-1][0], now_ns, self.freshness.max_age_s)
 
     def _joints_at(self, stamp: int, now_ns: int) -> tuple[int, np.ndarray]:

@@ -13,7 +13,8 @@ OUT ?= out
 CHECKPOINT ?= models/so101_tabletop
 SHELL := /bin/bash
 
-.PHONY: help demo test lint setup gl browser figures figures-ros checkpoint benchmark-alignment clean
+.PHONY: help demo test lint setup gl browser figures figures-ros checkpoint benchmark-alignment benchmark-latency \
+        soak clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -22,6 +23,8 @@ help:
 	@echo 'make figures      lockstep figures of the README into $(OUT)/figures'
 	@echo 'make figures-ros  figures through ROS in real time into $(OUT)/figures'
 	@echo 'make benchmark-alignment  what alignment is worth, hours; needs make checkpoint'
+	@echo 'make benchmark-latency    age, overhead and time from fault to hold, 30 min; leave the machine alone'
+	@echo 'make soak                 an hour of tasks and faults: memory, threads, holds'
 	@echo 'make checkpoint   demonstrate, train, correct, train: the shipped checkpoint, under 2 h'
 
 setup: $(READY) gl
@@ -97,6 +100,14 @@ benchmark-alignment: setup
 	  --out $(OUT)/alignment
 	$(BIN)/python -m benchmarks.alignment table --out $(OUT)/alignment
 	$(BIN)/python -m benchmarks.loss_memory
+
+# What doc/latency.md shows; in real time.
+benchmark-latency: setup
+	$(BIN)/python -m benchmarks.latency run --out $(OUT)/latency.json
+	$(BIN)/python -m benchmarks.latency table --of $(OUT)/latency.json
+
+soak: setup
+	$(BIN)/python -m benchmarks.soak --out $(OUT)/soak.json
 
 clean:
 	rm -rf build install log $(OUT)

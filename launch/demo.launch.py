@@ -85,7 +85,7 @@ def start_nodes(context):
         package='trimodal_ros', executable='policy', name='policy', namespace='',
         output='screen', parameters=[{
             'checkpoint': value('checkpoint'), 'robot': value('robot'),
-            'device': value('device')}])
+            'device': value('device'), 'dry_run': False}])
     recorder = Node(
         package='trimodal_ros', executable='recorder', name='recorder', namespace='',
         output='screen', parameters=[{'out': str(out / 'episodes'), 'robot': value('robot')}])

@@ -14,6 +14,7 @@
 
 """A private ROS graph for the whole run, and what many tests need."""
 
+import os
 from pathlib import Path
 import signal
 
@@ -24,6 +25,7 @@ from trimodal_ros.spec import RobotSpec
 
 
 def pytest_configure(config):
+    os.environ.setdefault('MUJOCO_GL', 'egl')  # read when MuJoCo is imported, by whichever test
     # In a shell's background SIGINT is ignored, here and by all that is started from here.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -92,6 +94,43 @@ def small_checkpoint(tmp_path_factory, episodes) -> Path:
     out = tmp_path_factory.mktemp('models') / 'small'
     train(small_settings(episodes), out, workers=1)
     return out
+
+
+def save_moving_checkpoint(folder: Path, robot: RobotSpec, speed_rad_s: float = 0.1) -> Path:
+    """Save a policy whose plans turn the shoulder, at a speed, whatever it sees and is told."""
+    import torch
+
+    from trimodal_ros.plan.checkpoint import save_checkpoint
+    from trimodal_ros.plan.encoders import open_encoders
+    from trimodal_ros.plan.normalize import JointStatistics
+    from trimodal_ros.plan.policy import Policy, PolicyConfig
+    torch.manual_seed(0)
+    config = PolicyConfig(embed_dim=16, vision_width=32, motion_width=16)
+    ones, rest = (1.0,) * len(robot.joints), (0.0,) * (len(robot.joints) - 1)
+    statistics = JointStatistics(state_offset=(*rest, 0.4), state_scale=ones,
+                                 chunk_offset=(*rest, 0.4), chunk_scale=ones)
+    policy = Policy(config, robot, statistics, *open_encoders(config))
+    chunk_TJ = torch.zeros(robot.horizon, len(robot.joints))
+    chunk_TJ[:, 0] = speed_rad_s * (1 + torch.arange(robot.horizon)) / robot.rate_hz
+    with torch.no_grad():
+        policy.decoder.head[-1].weight.zero_()
+        policy.decoder.head[-1].bias.copy_(chunk_TJ.flatten())
+    save_checkpoint(folder, policy.eval(), {}, 'turns the shoulder')
+    return folder
+
+
+@pytest.fixture(scope='session')
+def moving_checkpoint(tmp_path_factory, so101) -> Path:
+    """A checkpoint that turns the shoulder: from where a driver's arm is, for half a minute."""
+    return save_moving_checkpoint(tmp_path_factory.mktemp('models') / 'moving', so101)
+
+
+@pytest.fixture
+def commanding(ros, moving_checkpoint, so101):
+    """A driver and a policy that commands its arm."""
+    from policy_graph import commanding_policy
+    with commanding_policy(moving_checkpoint, so101) as nodes:
+        yield nodes
 
 
 def small_settings(episodes, **changes):

@@ -112,6 +112,63 @@ def test_paired_counts_who_alone_succeeds(tmp_path, capsys):
         paired.run([tmp_path / 'first'], [tmp_path / 'second'])
 
 
+def test_latency_counts_every_frame_and_decision(tmp_path, capsys):
+    """Catches figures of frames that never came, and a table that loses a stage."""
+    pytest.importorskip('rclpy')
+    from benchmarks import latency
+    from benchmarks.cameras import CameraRun
+    figures = latency.measure(CameraRun(2, 64, 48), seconds=1.0, bare_turns=3)
+    assert figures['frames_sent'] >= figures['frames_arrived'] > 0
+    assert figures['decisions'] == figures['commanded'] + sum(figures['refusals'].values()) > 0
+    counted = {name: times['count'] for name, times in figures['ms'].items()}
+    assert counted.pop('bare_loop') == 3 and counted.pop('age_received') > 0
+    assert set(counted.values()) == {figures['commanded']}
+    out = tmp_path / 'latency.json'
+    out.write_text(json.dumps({'machine': latency.describe_machine(), 'combinations': [figures],
+                               'faults': {}}))
+    latency.table(out)
+    assert capsys.readouterr().out.count('| 2 x 64x48 |') == 3
+
+
+def test_every_fault_holds_the_robot():
+    """Catches a fault that is not injected, and one after which the robot stays held."""
+    pytest.importorskip('rclpy')
+    from benchmarks import faults, latency
+    from benchmarks.cameras import CameraRun
+    figures = faults.measure_faults(CameraRun(2, 64, 48), repeats=1)
+    assert [(name, fault['injected'], fault['missed'])
+            for name, fault in figures['by_fault'].items()] == [
+                (name, 1, 0) for name in faults.FAULTS]
+    assert len(latency.fault_rows(figures)) == 1 + len(faults.FAULTS)
+
+
+def test_soak_looks_at_the_policy_and_leaves_what_it_has(shipped, tmp_path, capsys):
+    """Catches a soak that judges nothing, or whose file isn't there before its end."""
+    pytest.importorskip('rclpy')
+    from benchmarks import soak
+    soak.run(tmp_path / 'soak.json', minutes=0.12, checkpoint=shipped, sample_s=0.4)
+    figures = json.loads((tmp_path / 'soak.json').read_text())
+    assert figures['tasks_given'] > 0 and len(figures['samples']) > soak.BLOCKS
+    newest = figures['samples'][-1]
+    assert newest['rss_mb'] > newest['own_mb'] > 0 < newest['threads'] and newest['decisions']
+    assert 'MB/h' in capsys.readouterr().out
+
+
+def test_soak_tells_growth_and_a_missed_hold():
+    """Catches a leak of a few MB an hour taken for noise, and noise for a leak."""
+    pytest.importorskip('rclpy')
+    from benchmarks import soak
+
+    def judge(mb_per_hour, held_ms=5.0):
+        samples = [{'seconds': 10.0 * index, 'threads': 20, 'files': 9,
+                    'own_mb': 300 + index % 3 + mb_per_hour * index / 360}
+                   for index in range(1, 361)]
+        return soak.judge(samples, {'holds': [{'fault': 'stopped', 'ms': held_ms}],
+                                    'not_resumed': []})
+    assert judge(0.0)['memory_met'] and not judge(5.0)['memory_met']
+    assert judge(0.0)['holds_met'] and not judge(0.0, None)['holds_met']
+
+
 @pytest.mark.parametrize('values, text', [([1.0], '1.0'), ([1.0, 3.0], '2.0 ± 12.7')])
 def test_cells_carry_their_interval(values, text):
     """Catches a mean of few seeds shown as if it were certain."""

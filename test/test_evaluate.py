@@ -20,7 +20,8 @@ import cv2
 import numpy as np
 import pytest
 
-from trimodal_ros.command.pilot import Decision
+from trimodal_ros.command.commander import Told
+from trimodal_ros.command.pilot import Decision, STAGES
 from trimodal_ros.evaluate.__main__ import describe
 from trimodal_ros.evaluate.film import camera_frames, write_animation, write_strip
 from trimodal_ros.evaluate.page import write_page
@@ -79,13 +80,14 @@ def test_refused_decisions_count_too(so101):
     from trimodal_ros.nodes.ros_rollout import latencies, trial_result
     [trial] = make_trials(1, 7, ['put the {object} on the {place}'], swap=True)
     seen = Observation.make_example(so101)
-    stages_ms = {'observe': 1.0, 'model': 20.0, 'command': 2.0}
+    stages_ms = {stage: 2.0 for stage in STAGES}
     decided = [(seen, '', 30.0), (seen, 'late: the image is 0.400 s old', 400.0),
                (seen, "joint 'gripper' is outside", 40.0),
                (replace(seen, instruction='said before'), 'late', 900.0)]
     result = TaskResult(f' {seen.instruction}  ', False, 1.0, did_scene_task=True)
     count_decisions(result, [
-        decision_message(Decision(observation, None, refusal, stages_ms), age_ms, 'hash')
+        decision_message(Decision(observation, None, refusal, stages_ms), Told(), age_ms,
+                         'hash')
         for observation, refusal, age_ms in decided])
     assert latencies([result])['observation age at decision']['max'] == 400.0
     assert latencies([result])['model call']['count'] == 3

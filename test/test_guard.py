@@ -250,10 +250,3 @@ def test_candidates_of_one_answer_are_refused_before_work(small_checkpoint, tria
     """Catches a reason that only the worker processes find."""
     with pytest.raises(ValueError, match='candidates: 2'):
         run_trials(small_checkpoint, [trial], 1, 6, candidates=2)
-
-
-def test_candidates_through_ros_are_refused(small_checkpoint):
-    """Catches a figure that is not of what was asked for."""
-    from trimodal_ros.evaluate.__main__ import rollout
-    with pytest.raises(ValueError, match='leave out --ros or --candidates'):
-        rollout(small_checkpoint, ros=True, candidates=2)

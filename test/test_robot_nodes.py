@@ -15,7 +15,8 @@
 """The simulated robot and the recorder on a real graph: real rclpy, real DDS, real files."""
 
 from conftest import so101_yaml
-from graph import Driver, overrides, rclpy, spinning, wait_for
+from driver import Driver
+from graph import overrides, rclpy, spinning, wait_for
 import numpy as np
 import pytest
 from rclpy.parameter import Parameter

@@ -22,74 +22,108 @@ the chunk without a step in position or velocity.
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
 
-from .playback import JointReference
+import numpy as np
+from scipy.interpolate import CubicSpline, PchipInterpolator
+
+from .limits import check_limits, LimitError
+from .playback import CommandedMotion, JointReference
 from ..spec import NS_PER_S, RobotSpec, Trajectory
 
 LEAD_S = 0.02          # the bridge starts this far ahead: time for the message to arrive
 SHORTEST_BRIDGE_S = 0.03
+OVERSHOOT_SAMPLES = 9
 BRIDGED_POINTS = 2     # at most, between what is commanded and the first point that is kept
-HOLD_S = 0.2
 
 
 class ExpiredError(ValueError):
     """Every point of the chunk lies in the past."""
 
 
-def join_chunk(planned: Trajectory, before: JointReference, now_ns: int) -> Trajectory:
+def lead_in(commanded: CommandedMotion, now_ns: int,
+            measured_J: np.ndarray) -> list[JointReference]:
     """
-    Return the part of ``planned`` still to come, bridged from ``before``.
+    Return what the robot does until a new trajectory takes over, and where it does.
 
-    ``before`` is what will be commanded at ``now_ns + LEAD_S`` if nothing is sent. The result
-    keeps the stamp, has velocities (central differences, zero at the end) and starts at the
-    bridge, which leads to the first point within the joints' velocity limits: thinking took time
-    off the first step, and what is left may be too short for it. Where none of the next points
-    is, the first one is kept, for ``check_limits`` to refuse. Raises ExpiredError when fewer than
-    two points are left.
+    First the state now, last the one ``LEAD_S`` later, in between the points of what is
+    commanded: with them sent again the controller goes on as it was until the bridge begins.
+    Where nothing is commanded, only the arm at rest as it is measured, and the controller makes
+    the bridge itself from its own state.
     """
-    bridge_s = (before.time_ns - planned.stamp_ns) / NS_PER_S
+    ahead_ns = now_ns + round(LEAD_S * NS_PER_S)
+    if commanded.reference(now_ns) is None:
+        return [JointReference.at_rest(ahead_ns, measured_J)]
+    times_ns = [now_ns, *commanded.points_between(now_ns, ahead_ns), ahead_ns]
+    return [commanded.reference(time_ns) for time_ns in times_ns]
+
+
+def join_chunk(planned: Trajectory, lead: list[JointReference]) -> Trajectory:
+    """
+    Return the part of ``planned`` still to come, bridged from ``lead``, within the limits.
+
+    The result keeps the stamp and starts with the lead-in. The bridge goes to the first of the
+    next three points that can be reached within the joints' limits: thinking took time off the
+    first step, and what is left may be too short for it. The last step takes as long as braking
+    evenly does. Raises ExpiredError when fewer than two points are left, and the first point's
+    LimitError when none can be reached.
+    """
+    bridge_s = (lead[-1].time_ns - planned.stamp_ns) / NS_PER_S
     kept = np.flatnonzero(planned.time_s_T >= bridge_s + SHORTEST_BRIDGE_S)
     if len(kept) < 2:
-        age_s = (now_ns - planned.stamp_ns) / NS_PER_S
         raise ExpiredError(f'the chunk ends {planned.time_s_T[-1]:.2f} s after an image that is '
-                           f'now {age_s:.2f} s old')
-    kept = kept[_first_reached(planned, before, bridge_s, kept[:-1]):]
-    time_s_T = np.concatenate([[bridge_s], planned.time_s_T[kept]])
-    position_TJ = np.concatenate([[before.position_J], planned.position_TJ[kept]])
-    velocity_TJ = _central_differences(time_s_T, position_TJ, before.velocity_J)
-    return Trajectory(planned.robot, planned.stamp_ns, time_s_T, position_TJ, velocity_TJ)
+                           f'now {bridge_s:.2f} s old')
+    refusal = None
+    for first in kept[:min(BRIDGED_POINTS + 1, len(kept) - 1)]:
+        trajectory = _bridge(planned, lead, first)
+        try:
+            check_limits(trajectory, lead[0])
+        except LimitError as error:
+            refusal = refusal or error
+        else:
+            return trajectory
+    raise refusal
 
 
-def _first_reached(planned: Trajectory, before: JointReference, bridge_s: float,
-                   kept: np.ndarray) -> int:
-    """Return which of the next points is the first within the velocity limits, 0 if none is."""
-    next_points = kept[:BRIDGED_POINTS + 1]
-    speed_TJ = (np.abs(planned.position_TJ[next_points] - before.position_J)
-                / (planned.time_s_T[next_points] - bridge_s)[:, None])
-    return int((speed_TJ <= planned.robot.velocity_J).all(axis=1).argmax())
+def _bridge(planned: Trajectory, lead: list[JointReference], first: int) -> Trajectory:
+    stamp_ns = min(planned.stamp_ns, lead[0].time_ns)  # a camera's clock may be ahead
+    planned_s_T = planned.time_s_T[first:] + (planned.stamp_ns - stamp_ns) / NS_PER_S
+    start = lead[-1]
+    time_s_T = np.concatenate([[(start.time_ns - stamp_ns) / NS_PER_S], planned_s_T])
+    position_TJ = np.vstack([start.position_J, planned.position_TJ[first:]])
+    time_s_T[-1] += time_s_T[-1] - time_s_T[-2]  # even braking takes twice as long
+    velocity_TJ = _slopes(planned.robot, time_s_T, position_TJ, start.velocity_J)
+    return after_lead(planned.robot, stamp_ns, lead, time_s_T[1:], position_TJ[1:],
+                      velocity_TJ[1:], planned.alignment)
 
 
-def _central_differences(time_s_T, position_TJ, first_J) -> np.ndarray:
-    velocity_TJ = np.gradient(position_TJ, time_s_T, axis=0)
+def after_lead(robot: RobotSpec, stamp_ns: int, lead: list[JointReference], time_s_T, position_TJ,
+               velocity_TJ, alignment: Mapping[str, float] | None = None) -> Trajectory:
+    """Return the trajectory that goes through ``lead``, the state now left out, and on."""
+    return Trajectory(
+        robot, stamp_ns,
+        np.concatenate([[(knot.time_ns - stamp_ns) / NS_PER_S for knot in lead[1:]], time_s_T]),
+        np.vstack([*[knot.position_J for knot in lead[1:]], position_TJ]),
+        np.vstack([*[knot.velocity_J for knot in lead[1:]], velocity_TJ]), alignment or {})
+
+
+def _slopes(robot: RobotSpec, time_s_T, position_TJ, first_J) -> np.ndarray:
+    """
+    Return velocities at the points: from ``first_J`` to rest, with the least acceleration.
+
+    The cubic spline through points with given ends is the interpolant of least mean squared
+    acceleration (Holladay 1957). Where it overshoots a joint's limits, slopes of that joint that
+    overshoot no point: harmonic means, zero where it turns (PCHIP: Fritsch and Butland 1984).
+    """
+    ends = ((1, first_J), (1, np.zeros_like(first_J)))
+    spline = CubicSpline(time_s_T, position_TJ, bc_type=ends)
+    velocity_TJ = spline(time_s_T, 1)
+    between_s = np.linspace(time_s_T[:-1], time_s_T[1:], OVERSHOOT_SAMPLES).ravel()
+    between_NJ = spline(between_s)
+    lower_J = np.minimum(robot.lower_J, position_TJ[0])
+    upper_J = np.maximum(robot.upper_J, position_TJ[0])
+    over_J = ((between_NJ < lower_J) | (between_NJ > upper_J)).any(axis=0)
+    if over_J.any():
+        velocity_TJ[:, over_J] = PchipInterpolator(time_s_T, position_TJ[:, over_J])(time_s_T, 1)
     velocity_TJ[0], velocity_TJ[-1] = first_J, 0.0
     return velocity_TJ
-
-
-def reference_ahead(commanded, now_ns: int, measured_J: np.ndarray) -> JointReference:
-    """Return what will be commanded at ``now_ns + LEAD_S``, at rest at measured if nothing is."""
-    ahead_ns = now_ns + round(LEAD_S * NS_PER_S)
-    return commanded.reference(ahead_ns) or JointReference.at_rest(ahead_ns, measured_J)
-
-
-def hold_trajectory(robot: RobotSpec, before: JointReference) -> Trajectory:
-    """
-    Return the trajectory that brakes evenly from ``before`` to rest within 0.2 s.
-
-    A stop is a trajectory: the controller refuses an empty one. The position it ends at is
-    kept inside the limits, where braking evenly would overrun one.
-    """
-    stop_J = before.position_J + before.velocity_J * HOLD_S / 2
-    stop_J = np.clip(stop_J, np.minimum(robot.lower_J, before.position_J),
-                     np.maximum(robot.upper_J, before.position_J))
-    return Trajectory(robot, before.time_ns, [HOLD_S], [stop_J], np.zeros((1, len(stop_J))))

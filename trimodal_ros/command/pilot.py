@@ -21,23 +21,31 @@ thread while another decides.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 import threading
-import time
+from typing import get_args, Literal
 
 import numpy as np
 
-from .chunk import ExpiredError, hold_trajectory, join_chunk, reference_ahead
-from .limits import check_limits, LimitError
+from .blend import Blender, Blending, PREFIX_STEPS
+from .chunk import ExpiredError, join_chunk, lead_in
+from .clamp import clamp_chunk
+from .guard import Guard, GuardError
+from .hold import hold_trajectory
+from .limits import check_first_step, LimitError, with_start
 from .playback import CommandedMotion
-from ..observe.observer import MaxAge, NotReady, Observer
+from .ramp import ramp_in
+from ..observe.observer import Freshness, NotReady, Observer
 from ..spec import NS_PER_S, Observation, RobotSpec, SpecError, Trajectory
+from ..stopwatch import Stopwatch
 
-MAX_COMMAND_AGE_S = 0.25
-# The simulated arm lags by up to 0.19 rad in demonstrations and 0.22 rad under a trained policy.
-MAX_TRACKING_ERROR_RAD = 0.5
 Planner = Callable[[Observation], 'Trajectory | None']
+OnLimit = Literal['refuse', 'clamp']
+Check = Callable[[Trajectory], None]
+MODEL_STAGES = ('vision', 'language', 'decode', 'alignment')
+STAGES = ('transport', 'wait', 'convert', *MODEL_STAGES, 'check', 'publish')
 
 
 class TrackingError(Exception):
@@ -45,36 +53,77 @@ class TrackingError(Exception):
 
 
 @dataclass(frozen=True)
+class Rules:
+    """
+    What a plan must keep to.
+
+    ``max_first_step_rad`` is from the measured arm to the next planned point; an arm joint
+    further than ``max_tracking_error_rad`` from its command doesn't follow it. ``ramp_s`` is the
+    time to full speed after ``Pilot.begin``.
+    """
+
+    freshness: Freshness = Freshness()
+    max_tracking_error_rad: float = 0.5
+    max_first_step_rad: float = 1.0
+    on_limit: OnLimit = 'refuse'
+    blending: Blending = 'none'
+    prefix_steps: int = PREFIX_STEPS
+    ramp_s: float = 0.0
+
+    def __post_init__(self):
+        if self.on_limit not in get_args(OnLimit):
+            raise ValueError(f'on_limit {self.on_limit!r} is not one of '
+                             f'{", ".join(get_args(OnLimit))}')
+
+
+@dataclass(frozen=True)
 class Decision:
     """
     What came of one observation.
 
-    ``trajectory`` may be sent (None: go on as before); ``refusal`` says why the plan may not be.
-    ``stages_ms`` are 'observe', 'model' and 'command'.
+    ``trajectory`` may be sent (None: go on as before); ``refusal`` says why the plan may not be,
+    and what goes out then, if anything, is a hold: ``holds``. ``alignment`` is the plan's.
+    ``stages_ms``: 'transport' from the oldest image's stamp until the last one is here, 'wait'
+    until it is decided on, 'convert', those of the model, 'check'; the commander adds 'publish'.
+    0 where it did not come to that.
     """
 
     observation: Observation
     trajectory: Trajectory | None
     refusal: str
     stages_ms: Mapping[str, float]
+    holds: bool = False
+    alignment: Mapping[str, float] = field(default_factory=dict)
 
 
 class Pilot:
     """
     Holds what was observed and commanded; ``clock`` returns nanoseconds.
 
-    An arm further than ``max_tracking_error_rad`` from its command doesn't follow it: it was
-    stopped, moved or commanded by somebody else. What goes out then is a hold where the arm is.
+    An arm that left its command was stopped, moved or commanded by somebody else. What goes out
+    then is a hold where the arm is. ``check`` may raise a LimitError of its own, as a workspace
+    does; ``limit_events`` counts what was refused or clamped, by joint and kind.
     """
 
     def __init__(self, robot: RobotSpec, planner: Planner, clock: Callable[[], int],
-                 max_age: MaxAge | None = None, max_command_age_s: float = MAX_COMMAND_AGE_S,
-                 max_tracking_error_rad: float = MAX_TRACKING_ERROR_RAD):
+                 rules: Rules | None = None, guard: Guard | None = None,
+                 stopwatch: Stopwatch | None = None, check: Check = lambda trajectory: None):
         self.robot, self.planner, self.clock = robot, planner, clock
-        self.max_command_age_s = max_command_age_s
-        self.max_tracking_error_rad = max_tracking_error_rad
-        self.observer, self.commanded = Observer(robot, max_age), CommandedMotion()
+        self.rules, self.guard = rules or Rules(), guard or Guard()
+        self.stopwatch, self.check = stopwatch or Stopwatch(), check
+        self.observer = Observer(robot, self.rules.freshness)
+        self.commanded = CommandedMotion()
+        self.limit_events: Counter[tuple[str, str]] = Counter()
         self.lock = threading.RLock()
+        self._blender = Blender(self.rules.blending, self.rules.prefix_steps)
+        self._began_ns = -NS_PER_S * 3600
+        self._is_braking = False
+        self._planned_for = ''
+
+    def begin(self) -> None:
+        """Ramp in from now on."""
+        with self.lock:
+            self._began_ns = self.clock()
 
     def decide(self) -> Decision:
         """
@@ -84,43 +133,89 @@ class Pilot:
         whatever the planner raises goes through. A plan that is late is dropped; one that is
         outside the limits, not finite or for an arm that has left its command becomes a hold.
         """
-        started = time.perf_counter()
+        started_ns = self.clock()
+        self.stopwatch.start()
         with self.lock:
             if not self.observer.instruction:
                 raise NotReady('no instruction')
-            observation = self.observer.observe(self.clock(), self.commanded.position_at)
-        observed = time.perf_counter()
-        trajectory, refusal = None, ''
+            joined = self.observer.join(started_ns, self.commanded.position_at)
+        observation, received_ns = joined.observation(), joined.received_ns
+        self.stopwatch.lap('convert')
         try:
             planned = self.planner(observation)
         except SpecError as error:  # not finite, or of another shape
-            planned, refusal = None, str(error)
-            trajectory = self.hold()
-        thought = time.perf_counter()
-        if planned is not None:
-            trajectory, refusal = self._command(planned, observation)
-        ended = time.perf_counter()
-        stages_ms = {'observe': 1e3 * (observed - started), 'model': 1e3 * (thought - observed),
-                     'command': 1e3 * (ended - thought)}
-        return Decision(observation, trajectory, refusal, stages_ms)
+            return self._decided(observation, received_ns, started_ns, self.hold(), str(error))
+        if planned is None:
+            return self._decided(observation, received_ns, started_ns, None, '')
+        self.stopwatch.lap('decode')  # what is left of it
+        trajectory, refusal = self._command(planned, observation)
+        self.stopwatch.lap('check')
+        return self._decided(observation, received_ns, started_ns, trajectory, refusal,
+                             planned.alignment)
+
+    def _decided(self, observation: Observation, received_ns: int, started_ns: int,
+                 trajectory: Trajectory | None, refusal: str,
+                 alignment: Mapping[str, float] | None = None) -> Decision:
+        stages_ms = {**dict.fromkeys(STAGES, 0.0),
+                     'transport': (received_ns - observation.stamp_ns) / 1e6,
+                     'wait': (started_ns - received_ns) / 1e6, **self.stopwatch.laps_ms}
+        return Decision(observation, trajectory, refusal, stages_ms,
+                        bool(refusal) and trajectory is not None, alignment or {})
 
     def _command(self, planned: Trajectory, observation: Observation):
         now_ns = self.clock()
-        age_s = (now_ns - observation.stamp_ns) / NS_PER_S
-        if age_s > self.max_command_age_s:
-            return None, (f'late: the image is {age_s:.3f} s old, '
-                          f'at most {self.max_command_age_s} s is allowed')
+        late = self.lateness(observation, now_ns)
+        if late:
+            return None, late
         try:
+            self._guard(planned, observation.instruction)
             with self.lock:
                 self._check_tracking(now_ns)
-                before = reference_ahead(self.commanded, now_ns, observation.position_J)
-            trajectory = join_chunk(planned, before, now_ns)
-            check_limits(trajectory)
+                return self._within_limits(planned, observation, now_ns), ''
         except ExpiredError as error:
             return None, str(error)
-        except (LimitError, TrackingError) as error:
+        except LimitError as error:
+            self.limit_events[error.joint, error.kind] += 1
             return self.hold(), str(error)
-        return trajectory, ''
+        except (TrackingError, GuardError) as error:
+            return self.hold(), str(error)
+
+    def lateness(self, observation: Observation, now_ns: int) -> str:
+        """Return why a command for an observation is too late now, '' if it isn't."""
+        age_s, most_s = (now_ns - observation.stamp_ns) / NS_PER_S, self.rules.freshness.max_age_s
+        return '' if age_s <= most_s else (
+            f'late: the image is {age_s:.3f} s old, at most {most_s} s is allowed')
+
+    def _guard(self, planned: Trajectory, instruction: str) -> None:
+        if instruction != self._planned_for:
+            self.guard.forget()
+            self._planned_for = instruction
+        self.guard.check(planned.alignment)
+
+    def _within_limits(self, planned: Trajectory, observation: Observation,
+                       now_ns: int) -> Trajectory:
+        rules = self.rules
+        measured_J = self.observer.newest_position_J(now_ns)
+        measured_J = observation.position_J if measured_J is None else measured_J
+        planned = replace(planned, robot=self.robot)  # whose limits count, not the checkpoint's
+        check_first_step(planned, measured_J, now_ns, rules.max_first_step_rad)
+        planned = self._blender.blend(planned, observation.instruction, self.commanded, now_ns)
+        planned = ramp_in(planned, now_ns, self._began_ns, rules.ramp_s)
+        lead = lead_in(self.commanded, now_ns, measured_J)
+        if rules.on_limit == 'clamp':
+            trajectory = self._clamp(planned, lead)
+        else:
+            trajectory = join_chunk(planned, lead)
+        self.check(with_start(trajectory, lead[0]))
+        return trajectory
+
+    def _clamp(self, planned: Trajectory, lead) -> Trajectory:
+        try:
+            return join_chunk(planned, lead)
+        except LimitError:
+            trajectory, events = clamp_chunk(planned, lead)
+            self.limit_events.update((event.joint, event.kind) for event in events)
+            return trajectory
 
     def _check_tracking(self, now_ns: int) -> None:
         """
@@ -134,10 +229,11 @@ class Pilot:
             return
         error_J = np.abs(measured[1] - commanded_J) * ~self.robot.is_gripper_J
         worst = error_J.argmax()
-        if error_J[worst] > self.max_tracking_error_rad:
+        most_rad = self.rules.max_tracking_error_rad
+        if error_J[worst] > most_rad:
             raise TrackingError(
                 f'joint {self.robot.joint_names[worst]!r}: measured {measured[1][worst]:.3f} rad, '
-                f'commanded {commanded_J[worst]:.3f} rad, at most {self.max_tracking_error_rad} '
+                f'commanded {commanded_J[worst]:.3f} rad, at most {most_rad} '
                 'rad apart is allowed; starting again from where the arm is')
 
     def _follows(self, now_ns: int) -> bool:
@@ -147,7 +243,7 @@ class Pilot:
             return False
         return True
 
-    def sent(self, trajectory: Trajectory) -> None:
+    def sent(self, trajectory: Trajectory, is_hold: bool = False) -> None:
         """Note that a trajectory was published now."""
         now_ns = self.clock()
         with self.lock:
@@ -157,6 +253,9 @@ class Pilot:
             if measured_J is None:
                 measured_J = trajectory.position_TJ[0]
             self.commanded.send(trajectory, now_ns, measured_J)
+            self._is_braking = is_hold
+            if is_hold:
+                self._blender.forget()
 
     def hold(self) -> Trajectory | None:
         """
@@ -170,7 +269,7 @@ class Pilot:
             if measured_J is None and self.commanded.reference(now_ns) is None:
                 return None
             commanded = self.commanded if self._follows(now_ns) else CommandedMotion()
-            return hold_trajectory(self.robot, reference_ahead(commanded, now_ns, measured_J))
+            return hold_trajectory(self.robot, lead_in(commanded, now_ns, measured_J))
 
     def forget(self) -> Trajectory | None:
         """
@@ -179,8 +278,11 @@ class Pilot:
         None when nothing was commanded, or no joint position is known.
         """
         with self.lock:
-            was_commanded = self.commanded.newest_length > 0
+            was_commanded = bool(self.commanded)
+            self._began_ns = self.clock()  # of the time before, it would stretch the ramp
             self.commanded.clear()
+            self._blender.forget()
+            self.guard.forget()
             hold = self.hold() if was_commanded else None
             self.observer.clear()
             return hold
@@ -195,4 +297,4 @@ class Pilot:
     def is_braking(self) -> bool:
         """Tell whether the newest trajectory sent is a hold."""
         with self.lock:
-            return self.commanded.newest_length == 1
+            return bool(self.commanded) and self._is_braking

@@ -31,6 +31,7 @@ import numpy as np
 from ..spec import NS_PER_S, Trajectory
 
 HISTORY = 16
+CLOSEST_S = 1e-5  # two points of one trajectory
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,9 @@ class CommandedMotion:
     def __init__(self):
         self._played = deque(maxlen=HISTORY)
 
+    def __bool__(self) -> bool:
+        return bool(self._played)
+
     def clear(self) -> None:
         """Forget everything, as when another commander has had the robot."""
         self._played.clear()
@@ -128,10 +132,15 @@ class CommandedMotion:
         newest = self._played[-1]
         return newest.start_ns + round(newest.time_s_T[-1] * NS_PER_S)
 
-    @property
-    def newest_length(self) -> int:
-        """Points of the newest trajectory; a hold has one."""
-        return len(self._played[-1].time_s_T) if self._played else 0
+    def points_between(self, from_ns: int, to_ns: int) -> list[int]:
+        """Return the times of the newest trajectory's points in between, both ends left out."""
+        if not self._played:
+            return []
+        newest = self._played[-1]
+        times_ns = newest.start_ns + np.round(newest.time_s_T * NS_PER_S).astype(np.int64)
+        apart_ns = round(CLOSEST_S * NS_PER_S)
+        inside = (times_ns > from_ns + apart_ns) & (times_ns < to_ns - apart_ns)
+        return [int(time_ns) for time_ns in times_ns[inside]]
 
     def reference(self, time_ns: int) -> JointReference | None:
         """Return what is or was commanded at a time; None before anything was."""

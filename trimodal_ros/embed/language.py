@@ -42,7 +42,7 @@ from .pretrained import (
 from ..observe.instruction import InstructionError
 
 FIELD = 'language_encoder'
-CACHED_SENTENCES = 4096
+CACHED_SENTENCES = 512    # of about 15 kB each
 MAX_TOKENS = 64
 PADDING_IS_READ = ('siglip_text_model', 'siglip2_text_model')  # so they were trained
 

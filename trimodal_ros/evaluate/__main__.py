@@ -23,6 +23,8 @@ import tyro
 
 from .page import write_json
 from .search import search
+from ..command.blend import Blending
+from ..command.pilot import OnLimit, Rules
 from ..plan.checkpoint import content_hash, load_checkpoint, read_config
 from ..sim.sentences import read_templates
 
@@ -32,7 +34,8 @@ DEFAULT_TEMPLATE = 'put the {object} on the {place}'
 def rollout(checkpoint: Path, json_file: Annotated[Path | None, tyro.conf.arg(name='json')] = None,
             episodes: int = 200, seed: int = 1_000_000, templates: Path | None = None,
             swap_instruction: bool = False, ros: bool = False, workers: int = 2,
-            replan_steps: int = 6, candidates: int = 1) -> None:
+            replan_steps: int = 6, candidates: int = 1, blending: Blending = 'none',
+            on_limit: OnLimit = 'refuse') -> None:
     """
     Measure closed-loop success on the simulated table, with a Wilson 95 % interval.
 
@@ -46,32 +49,33 @@ def rollout(checkpoint: Path, json_file: Annotated[Path | None, tyro.conf.arg(na
     :param workers: Processes, in lockstep.
     :param replan_steps: Steps of each chunk that are carried out before the next plan.
     :param candidates: Chunks to sample at each decision; the one that lies best with image and
-        sentence is carried out. More than 1 needs a decoder that samples, and lockstep.
+        sentence is carried out. More than 1 needs a decoder that samples.
+    :param blending: How plans go together, as the node's parameter of that name.
+    :param on_limit: What becomes of a plan outside the limits, as the node's parameter.
     """
     from .rollout import make_trials, run_trials, summarize
-    if ros and candidates != 1:
-        raise ValueError(f'candidates: {candidates}, but through ROS the node plans, and it '
-                         'takes its only sample; leave out --ros or --candidates')
+    ways = {'candidates': candidates, 'blending': blending, 'on_limit': on_limit}
     sentences = [DEFAULT_TEMPLATE] if templates is None else read_templates(templates)
     trials = make_trials(episodes, seed, sentences, swap_instruction)
     if ros:
-        figures = _through_ros(checkpoint, trials, replan_steps)
+        figures = _through_ros(checkpoint, trials, replan_steps, ways)
     else:
-        figures = summarize(run_trials(checkpoint, trials, workers, replan_steps,
-                                       candidates=candidates))
+        figures = summarize(run_trials(
+            checkpoint, trials, workers, replan_steps, candidates=candidates,
+            rules=Rules(blending=blending, on_limit=on_limit)))
     figures = {'checkpoint': content_hash(checkpoint), 'seed': seed, 'ros': ros,
                'swap_instruction': swap_instruction, 'replan_steps': replan_steps,
-               'candidates': candidates, **figures}
+               **ways, **figures}
     print(describe(figures))
     if json_file is not None:
         write_json(json_file, figures)
 
 
-def _through_ros(checkpoint: Path, trials: list, replan_steps: int) -> dict:
+def _through_ros(checkpoint: Path, trials: list, replan_steps: int, ways: dict) -> dict:
     from ..nodes.private_graph import GraphError  # a command may reach right
     from ..nodes.ros_rollout import run_trials_through_ros
     try:
-        return run_trials_through_ros(checkpoint, trials, replan_steps)
+        return run_trials_through_ros(checkpoint, trials, replan_steps, ways)
     except GraphError as error:
         raise SystemExit(f'error: {error}') from error
 

@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from .statistics import wilson_interval
+from ..command.pilot import Rules
 from ..plan.checkpoint import load_checkpoint
 from ..plan.policy import Policy
 from ..progress import progress_bar
@@ -101,10 +102,11 @@ def _load(checkpoint: Path, candidates: int) -> Policy:
 
 
 def run_trials(checkpoint: Path, trials: list[Trial], workers: int, replan_steps: int,
-               max_steps: int = 100, candidates: int = 1) -> list[TrialResult]:
+               max_steps: int = 100, candidates: int = 1,
+               rules: Rules | None = None) -> list[TrialResult]:
     """Run trials on several processes, with a progress bar; results in order."""
     check_planner(checkpoint, replan_steps, candidates)
-    jobs = [(run_trial, trial, replan_steps, max_steps) for trial in trials]
+    jobs = [(run_trial, trial, replan_steps, max_steps, rules) for trial in trials]
     return run_jobs(jobs, checkpoint, workers, candidates)
 
 
@@ -132,10 +134,10 @@ def _call(job: tuple[Callable, ...]):
 
 
 def run_trial(simulated: SimulatedRobot, policy: Policy, trial: Trial, replan_steps: int,
-              max_steps: int) -> TrialResult:
+              max_steps: int, rules: Rules | None = None) -> TrialResult:
     """Run one trial; without its success it ends after ``max_steps``."""
     result = run_episode(simulated, policy.robot, trial.layout, trial.instruction,
-                         PolicyPlanner(policy, replan_steps), max_steps)
+                         PolicyPlanner(policy, replan_steps), max_steps, rules=rules)
     return TrialResult(
         trial.layout.seed, trial.instruction, result.success,
         trial.is_swapped and simulated.world.is_done(trial.scene_task), result.steps,

@@ -20,6 +20,8 @@ from collections.abc import Sequence
 import math
 import statistics
 
+import numpy as np
+
 # Two-sided 95 % quantiles of Student's t for 1, 2, ... degrees of freedom.
 STUDENT_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 Z_95 = 1.959963984540054
@@ -74,20 +76,39 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
     return statistics.fmean(values), half
 
 
-def percentile(values: list[float], percent: float) -> float:
+def slope_interval(x: Sequence[float], y: Sequence[float]) -> tuple[float, float]:
+    """
+    Return the slope of the least-squares line and half the width of its 95 % interval.
+
+    Errors are taken as independent and normal. Raises ValueError unless there are 3 to 11 points.
+
+    >>> [round(number, 3) for number in slope_interval([0, 1, 2, 3], [0.0, 1.1, 1.9, 3.0])]
+    [0.98, 0.183]
+    """
+    count = len(x)
+    if len(y) != count or not 3 <= count <= len(STUDENT_95) + 2:
+        raise ValueError(f'{count} and {len(y)} values, expected 3 to {len(STUDENT_95) + 2}')
+    slope, start = statistics.linear_regression(x, y)
+    error = math.sqrt(sum((v - start - slope * u) ** 2 for u, v in zip(x, y)) / (count - 2))
+    middle = statistics.fmean(x)
+    spread = math.sqrt(sum((u - middle) ** 2 for u in x))
+    return slope, STUDENT_95[count - 3] * error / spread
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
     """
     Return the smallest value that at least ``percent`` % of the values do not exceed.
 
     >>> percentile([5.0, 1.0, 3.0, 2.0, 4.0], 50), percentile([1.0, 2.0], 99)
     (3.0, 2.0)
     """
-    if not values:
+    if not len(values):
         return math.nan
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)]
+    rank = max(0, math.ceil(percent / 100 * len(values)) - 1)
+    return float(np.partition(values, rank)[rank])
 
 
-def summarize_ms(values: list[float]) -> dict[str, float]:
+def summarize_ms(values: Sequence[float]) -> dict[str, float]:
     """Return count, p50, p99 and maximum of durations in ms."""
     return {'count': len(values), 'p50': percentile(values, 50), 'p99': percentile(values, 99),
-            'max': max(values, default=math.nan)}
+            'max': percentile(values, 100)}

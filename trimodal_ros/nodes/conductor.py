@@ -38,13 +38,13 @@ from std_srvs.srv import Trigger
 
 from .private_graph import GraphError, NodeProcesses
 from .ros import LATCHED_QOS
+from ..command.pilot import STAGES
 from ..observe.instruction import normalize_instruction
 from ..sim.layout import Task
 
 SERVICE_TIMEOUT_S = 60.0
 POLL_S = 0.02
 TASK_TOPICS = ('task_done', 'scene_task_done')
-STAGES = ('observe', 'model', 'command')
 
 
 class ConductorError(GraphError):
@@ -155,6 +155,12 @@ class Conductor:
             raise ConductorError(f'{node} refused lifecycle transition {transition}; '
                                  f'{self._log_of(node)}')
 
+    def activate(self, node: str = 'policy') -> None:
+        """Activate a policy, as soon as its inputs are alive: it refuses before."""
+        request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_ACTIVATE))
+        self._wait(lambda: self.call(ChangeState, f'{node}/change_state', request).success, node,
+                   f'{node} was not activated')
+
     def set_parameters(self, node: str, **values) -> None:
         """Set integer and string parameters of a node."""
         request = SetParameters.Request(parameters=[
@@ -199,7 +205,7 @@ class Conductor:
         self.trigger('simulated_robot/reset')
         self._wait(lambda: self._done == dict.fromkeys(TASK_TOPICS, False), 'simulated_robot',
                    'the simulated robot did not tell that nothing is done yet')
-        self.transition(Transition.TRANSITION_ACTIVATE)
+        self.activate()
 
     def run_task(self, instruction: str, timeout_s: float,
                  progress: Callable[[float], None] = lambda seconds: None,

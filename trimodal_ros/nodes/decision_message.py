@@ -19,19 +19,30 @@ from __future__ import annotations
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from .ros import ROS_TYPES
+from ..command.commander import Told
 from ..command.pilot import Decision
 
 
-def decision_message(decision: Decision, age_ms: float,
+def decision_message(decision: Decision, told: Told, age_ms: float,
                      checkpoint_hash: str) -> DiagnosticArray:
-    """Return the record of a decision, stamped with its observation's time."""
+    """
+    Return the record of a decision, stamped with its observation's time.
+
+    ``instruction_id`` counts the sentences the robot was told, ``instruction_since_ns`` is when
+    the first command for this one went out, 0 before.
+    """
     values = {
-        'instruction': decision.observation.instruction, 'checkpoint': checkpoint_hash,
+        'instruction': decision.observation.instruction, 'instruction_id': str(told.number),
+        'instruction_since_ns': str(told.since_ns), 'checkpoint': checkpoint_hash,
         'age_ms': f'{age_ms:.3f}',
-        **{f'{stage}_ms': f'{value:.3f}' for stage, value in decision.stages_ms.items()}}
+        **{f'{stage}_ms': f'{value:.3f}' for stage, value in decision.stages_ms.items()},
+        **{name: f'{value:.4f}' for name, value in decision.alignment.items()}}
     level = DiagnosticStatus.WARN if decision.refusal else DiagnosticStatus.OK
-    status = DiagnosticStatus(
-        level=level, name='decision', message=decision.refusal or 'commanded',
-        values=[KeyValue(key=key, value=value) for key, value in values.items()])
-    return DiagnosticArray(
-        header=ROS_TYPES.header(decision.observation.stamp_ns), status=[status])
+    return DiagnosticArray(header=ROS_TYPES.header(decision.observation.stamp_ns), status=[
+        status('decision', level, decision.refusal or 'commanded', values)])
+
+
+def status(name: str, level: bytes, message: str, values: dict[str, str]) -> DiagnosticStatus:
+    """Return one status with its values."""
+    return DiagnosticStatus(level=level, name=name, message=message, values=[
+        KeyValue(key=key, value=value) for key, value in values.items()])

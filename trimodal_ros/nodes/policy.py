@@ -15,12 +15,14 @@
 """
 The policy as a lifecycle node: camera images, joint states and a sentence in, motion out.
 
-Subscribes to an image topic a camera, as the robot YAML names them, ``joint_states`` and
-``instruction`` (latched); publishes ``joint_trajectory`` and ``~/decision``. Needs the lifecycle
-transitions configure and activate, by service ``~/change_state``.
+Subscribes to an image topic a camera, as the robot YAML names them, ``joint_states``,
+``instruction`` (latched), ``robot_description`` and, if named, a stop topic; publishes
+``joint_trajectory`` or, in a dry run, ``~/debug/joint_trajectory``; ``~/decision``,
+``~/debug/alignment/*`` and ``/diagnostics``. Needs the lifecycle transitions configure and
+activate, by service ``~/change_state``. Services (std_srvs/Trigger): ``~/stop``, ``~/resume``,
+and ``~/load_checkpoint``, which takes over the folder that the parameter checkpoint names.
 
-Callbacks store; a timer notices what is due or stale; one worker thread decides. What is sent,
-and whether it may be, is settled under the pilot's lock.
+A shell: when to decide and when to hold is in ``command/commander.py``.
 """
 
 from __future__ import annotations
@@ -29,19 +31,30 @@ import threading
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.duration import Duration
+from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.task import Future
 from sensor_msgs.msg import Image, JointState
-from std_msgs.msg import String
+from std_msgs.msg import Bool, Float64, String
+from std_srvs.srv import Trigger
 import torch
 from trajectory_msgs.msg import JointTrajectory
 
 from .decision_message import decision_message
+from .policy_diagnostics import PolicyDiagnostics
 from .policy_parameters import (
     check_replan_period,
     choose_device,
     declare_parameters,
     judge_change,
+    optional,
+    read_guard,
+    read_interlock,
+    read_robot,
+    read_rules,
 )
 from .ros import (
     COMMAND_QOS,
@@ -53,19 +66,18 @@ from .ros import (
     run_node,
     SENSOR_QOS,
 )
+from ..command.commander import Commander, Told
+from ..command.guard import SCORES
 from ..command.message import to_message
 from ..command.pilot import Decision, Pilot
-from ..observe.image import ImageError
-from ..observe.instruction import InstructionError
-from ..observe.joints import JointStateError
-from ..observe.observer import MaxAge, NotReady
 from ..plan.checkpoint import load_checkpoint
-from ..spec import NS_PER_S, Observation, RobotSpec, Trajectory
+from ..plan.policy import Policy
+from ..spec import Observation, RobotSpec, Trajectory
 
 SUPERVISE_S = 0.02
+DIAGNOSE_S = 1.0
 LAST_WORD_S = 0.5  # for the hold to arrive before the node is gone
 LOG_EVERY_S = 1.0
-WORKER_PATIENCE_S = 2.0  # for the model to return once the node is told to stop
 
 
 class PolicyNode(LifecycleNode):
@@ -76,18 +88,16 @@ class PolicyNode(LifecycleNode):
     def __init__(self, **options):
         super().__init__('policy', **options)
         self._declare_parameters()
+        self.commander = None
+        self._description, self._parts = '', []
+        self._folder, self._told_at = '', {}
         self.add_on_set_parameters_callback(
-            lambda parameters: judge_change(parameters, self.pilot is not None))
-        self.pilot = None
-        self._active = False
-        self._due = threading.Event()
-        self._worker = None
-        self._plan_from_ns = 0  # images stamped earlier are not planned from
-        self._seen_ns = 0       # when the clock was looked at last
-        self._read = None       # the sentence whose embedding is at hand
-        self._held = ''         # what the robot is held for
-        self._holds = 0         # a decision begun before the last one is not sent
-        self._parts = []
+            lambda parameters: judge_change(parameters, self.commander is not None))
+        self.create_subscription(String, 'robot_description', self._on_description, LATCHED_QOS)
+        self.create_service(Trigger, '~/stop', self._on_stop)
+        self.create_service(Trigger, '~/resume', self._on_resume)
+        self.create_service(Trigger, '~/load_checkpoint', self._on_load,
+                            callback_group=MutuallyExclusiveCallbackGroup())
 
     # -- life cycle
 
@@ -101,54 +111,84 @@ class PolicyNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def _configure(self) -> None:
-        robot = RobotSpec.from_yaml(parameter(self, 'robot'))
+        robot, workspace = read_robot(self, self._description)
         check_replan_period(parameter(self, 'replan_period_s'), robot)
         torch.set_num_threads(parameter(self, 'threads'))
+        self._folder = parameter(self, 'checkpoint')
+        policy = self._load(self._folder, robot)
+        checks = {} if workspace is None else {'check': workspace.check}
+        pilot = Pilot(robot, policy.plan, lambda: now_ns(self), read_rules(self),
+                      read_guard(self), policy.stopwatch, **checks)
+        self.diagnostics = PolicyDiagnostics(robot.name)
+        self._open_topics(robot)
+        self.commander = Commander(pilot, policy, self, read_interlock(self),
+                                   parameter(self, 'replan_period_s'), optional(self, 'dry_run'))
+        self._listen(robot)
+
+    def _load(self, folder: str, robot: RobotSpec) -> Policy:
+        """Return a policy that has planned once, and so is warm."""
         started = time.perf_counter()
-        policy = load_checkpoint(
-            parameter(self, 'checkpoint'), choose_device(parameter(self, 'device')), robot)
+        policy = load_checkpoint(folder, choose_device(parameter(self, 'device')), robot)
+        policy.candidates = optional(self, 'candidates')
         loaded = time.perf_counter()
         policy.plan(Observation.make_example(robot))
         self.get_logger().info(
             f'checkpoint {policy.content_hash} on {policy.device}: loaded in '
             f'{loaded - started:.2f} s, warm-up inference {time.perf_counter() - loaded:.3f} s')
-        self.checkpoint_hash = policy.content_hash
-        ages = MaxAge(parameter(self, 'max_camera_age_s'), parameter(self, 'max_joints_age_s'),
-                      parameter(self, 'max_camera_skew_s'))
-        self._sentences, self._read = policy.sentences, None
-        self.pilot = Pilot(robot, policy.plan, lambda: now_ns(self), ages,
-                           parameter(self, 'max_command_age_s'),
-                           parameter(self, 'max_tracking_error_rad'))
-        self._replan_ns = round(parameter(self, 'replan_period_s') * NS_PER_S)
-        self._open_topics(robot)
+        return policy
 
     def _open_topics(self, robot: RobotSpec) -> None:
-        self._command = self.create_publisher(JointTrajectory, 'joint_trajectory', COMMAND_QOS)
+        topic = '~/debug/joint_trajectory' if optional(self, 'dry_run') else 'joint_trajectory'
+        self._command = self.create_publisher(
+            JointTrajectory, topic, COMMAND_QOS, event_callbacks=PublisherEventCallbacks(
+                incompatible_qos=self._complain_callback(topic)))
         self._decision = self.create_publisher(DiagnosticArray, '~/decision', 10)
-        self._parts = [self._command, self._decision]
+        self._diagnosis = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._alignment = {name: self.create_publisher(Float64, f'~/debug/alignment/{name}', 10)
+                           for name in SCORES}
+        self._parts += [self._command, self._decision, self._diagnosis, *self._alignment.values()]
+
+    def _listen(self, robot: RobotSpec) -> None:
+        commander = self.commander
         for camera in robot.cameras:
-            self._parts.append(self.create_subscription(
-                Image, camera.topic, self._image_callback(camera.name), SENSOR_QOS))
-        self._parts += [
-            self.create_subscription(JointState, 'joint_states', self._on_joints, SENSOR_QOS),
-            self.create_subscription(String, 'instruction', self._on_instruction, LATCHED_QOS),
-            self.create_timer(SUPERVISE_S, self._supervise)]
+            self._subscribe(Image, camera.topic, SENSOR_QOS, lambda message, name=camera.name:
+                            commander.on_image(name, message))
+        self._subscribe(JointState, 'joint_states', SENSOR_QOS, commander.on_joints)
+        self._subscribe(String, 'instruction', LATCHED_QOS,
+                        lambda message: commander.on_instruction(message.data))
+        stop_topic = optional(self, 'stop_topic')
+        if stop_topic:
+            commander.listen_to_stop(stop_topic, optional(self, 'max_stop_topic_age_s'))
+            self._subscribe(Bool, stop_topic, SENSOR_QOS,
+                            lambda message: commander.on_stop_topic(message.data))
+        self._parts += [self.create_timer(SUPERVISE_S, commander.supervise),
+                        self.create_timer(DIAGNOSE_S, self._diagnose)]
+
+    def _subscribe(self, message_class, topic: str, qos, callback) -> None:
+        self._parts.append(self.create_subscription(
+            message_class, topic, callback, qos, event_callbacks=SubscriptionEventCallbacks(
+                incompatible_qos=self._complain_callback(topic))))
+
+    def _complain_callback(self, topic: str):
+        def complain(event) -> None:
+            policy = event.last_policy_kind.name.removeprefix('RMW_QOS_POLICY_')
+            text = (f'{topic}: {event.total_count} publishers or subscribers of it offer or ask '
+                    f'for an incompatible {policy}, and nothing arrives')
+            self.diagnostics.complaints[topic] = text
+            self.get_logger().error(text)
+        return complain
 
     def on_activate(self, state: State) -> TransitionCallbackReturn:
-        if not self._worker_ends():
+        wrong = self.commander.why_not_ready()
+        if wrong:
+            self.get_logger().error(f'not activated: {wrong}')
             return TransitionCallbackReturn.FAILURE
-        self.pilot.forget()
-        self._due.clear()
-        self._held, self._plan_from_ns, self._seen_ns = '', 0, now_ns(self)
-        self._active = True
-        self._worker = threading.Thread(
-            target=self._work, args=[self.pilot], name='decide', daemon=True)
-        self._worker.start()
-        return TransitionCallbackReturn.SUCCESS
+        started = self.commander.start()
+        return TransitionCallbackReturn.SUCCESS if started else TransitionCallbackReturn.FAILURE
 
     def on_deactivate(self, state: State) -> TransitionCallbackReturn:
-        self._stop('deactivated')
-        self._worker_ends()
+        self.commander.stop('deactivated')
+        self.commander.end_worker()
         return TransitionCallbackReturn.SUCCESS
 
     def on_cleanup(self, state: State) -> TransitionCallbackReturn:
@@ -161,199 +201,103 @@ class PolicyNode(LifecycleNode):
 
     def close(self) -> None:
         """Brake, stop deciding, and let go of everything; safe in any state."""
-        was_active = self._active
-        self._stop('shut down')
-        self._worker_ends()
-        if was_active:
-            self._command.wait_for_all_acked(Duration(seconds=LAST_WORD_S))
+        commander = self.commander
+        if commander is not None:
+            was_active = commander.is_active
+            commander.stop('shut down')
+            commander.end_worker()
+            if was_active:
+                self._command.wait_for_all_acked(Duration(seconds=LAST_WORD_S))
         self._release()
 
-    def _stop(self, reason: str) -> None:
-        """Brake if active, as the last that is sent; the model may still be thinking."""
-        if not self._active:
-            return
-        with self.pilot.lock:
-            self._active = False
-            self._brake(reason)
-
-    def _worker_ends(self) -> bool:
-        """Wait for the worker of an activation that is over; say so when it doesn't return."""
-        self._due.set()
-        if self._worker is not None:
-            self._worker.join(WORKER_PATIENCE_S)
-            if self._worker.is_alive():
-                self.get_logger().error(
-                    f'the model has not returned for {WORKER_PATIENCE_S} s; what it returns is '
-                    'left out, and until then the node cannot be activated')
-                return False
-        self._worker = None
-        return True
-
     def _release(self) -> None:
+        if self.commander is not None and self.diagnostics.decisions:
+            self.get_logger().info(self.diagnostics.table())
         for part in self._parts:
             destroy = {'Timer': self.destroy_timer, 'Subscription': self.destroy_subscription}
             destroy.get(type(part).__name__, self.destroy_publisher)(part)
-        self._parts, self.pilot = [], None
+        self._parts, self.commander = [], None
 
-    # -- callbacks store
+    # -- services
 
-    def _image_callback(self, camera: str):
-        def store(message: Image) -> None:
-            with self.pilot.lock:
-                if self._went_back() or self.pilot.observer.is_from_before(camera, message):
-                    self._start_again()
-                self.pilot.observer.add_image(camera, message)
-            self._decide_if_due()
-        return store
+    def _on_description(self, message: String) -> None:
+        self._description = message.data
 
-    def _on_joints(self, message: JointState) -> None:
+    def _on_stop(self, request, response):
+        if self.commander is not None:
+            self.commander.stop_by('~/stop')
+        response.success = True
+        response.message = ('stopped; ~/resume lets it go on' if self.commander is not None
+                            else 'nothing to stop: not configured')
+        return response
+
+    def _on_resume(self, request, response):
         try:
-            with self.pilot.lock:
-                self.pilot.observer.add_joints(message)
-        except JointStateError as error:
-            self.get_logger().error(str(error), throttle_duration_sec=LOG_EVERY_S)
+            if self.commander is None:
+                raise ValueError('not configured')
+            self.commander.resume()
+            response.success, response.message = True, 'goes on'
+        except ValueError as error:
+            response.success, response.message = False, str(error)
+        return response
 
-    def _on_instruction(self, message: String) -> None:
-        with self.pilot.lock:
-            before = self.pilot.observer.instruction
-            try:
-                self.pilot.observer.set_instruction(message.data)
-            except InstructionError as error:
-                self.pilot.observer.set_instruction('')
-                self.get_logger().error(f'instruction refused, holding: {error}')
-            after = self.pilot.observer.instruction
-        if after != before:
-            self.get_logger().info(f'instruction {after!r}')
-            self._due.set()  # the worker reads it, and plans for it on the next images
+    async def _on_load(self, request, response):
+        commander, done = self.commander, Future()
+        if commander is None:
+            response.success, response.message = False, 'not configured: configure loads it'
+            return response
+        folder, before = parameter(self, 'checkpoint'), commander.policy.content_hash
+        threading.Thread(target=self._take_over, args=[commander, folder, done],
+                         name='load', daemon=True).start()
+        complaint = await done
+        if not complaint:
+            self._folder = folder
+        elif self.commander is commander:  # the parameter names what is in use
+            self.set_parameters([Parameter('checkpoint', value=self._folder)])
+        response.success = not complaint
+        response.message = (f'{folder} takes over' if response.success
+                            else f'{before} is kept: {complaint}')
+        return response
 
-    # -- what is due, and what is stale
-
-    def _decide_if_due(self) -> None:
-        """Wake the worker, once, when a complete set of images is there to plan from."""
-        with self.pilot.lock:
-            stamp = self.pilot.observer.image_stamp_ns
-            fresh = stamp is not None and stamp >= self._plan_from_ns
-            if self._active and fresh and self.pilot.observer.instruction:
-                self._plan_from_ns = stamp + self._replan_ns
-                self._due.set()
-
-    def _plan_soon(self, pilot: Pilot) -> None:
-        """Plan from the next complete set of images: those at hand have aged."""
-        with pilot.lock:
-            self._plan_from_ns = (pilot.observer.image_stamp_ns or 0) + 1
-            self._due.clear()
-
-    def _supervise(self) -> None:
-        with self.pilot.lock:
-            if self._went_back():
-                self._start_again()
-            elif not self.pilot.observer.instruction:
-                self._hold('no instruction')
-            else:
-                self._hold_unless_alive()
-
-    def _went_back(self) -> bool:
-        """Tell whether the clock shows less than before, by more than an image may be old."""
-        seen_ns, self._seen_ns = self._seen_ns, now_ns(self)
-        return seen_ns - self._seen_ns > self.pilot.observer.max_age.camera_s * NS_PER_S
-
-    def _hold_unless_alive(self) -> None:
+    def _take_over(self, commander: Commander, folder: str, done: Future) -> None:
         try:
-            self.pilot.observer.check_alive(now_ns(self))
-        except NotReady as error:
-            self._hold(error.what, error.reason)
+            commander.take_over(self._load(folder, commander.pilot.robot))
+            done.set_result('')
+        except Exception as error:  # noqa: B902 - whatever is wrong, the old one is kept
+            log_traceback(self, f'{folder} not taken over')
+            done.set_result(str(error) or repr(error))
 
-    def _start_again(self) -> None:
-        """Forget all stamps after a jump back: until they are reached again they mislead."""
-        hold = self.pilot.forget()
-        self._plan_from_ns = 0
-        if self._active and hold is not None:
-            self._send(hold)
-        self._hold('clock jumped back')
+    # -- the commander's outlet
 
-    # -- the worker
+    def send(self, trajectory: Trajectory) -> None:
+        """Publish a trajectory."""
+        self._command.publish(to_message(trajectory, ROS_TYPES))
 
-    def _work(self, pilot: Pilot) -> None:
-        while self._active:
-            self._due.wait()
-            self._due.clear()
-            if not self._active:
-                return
-            try:
-                self._decide(pilot)
-            except NotReady as error:
-                self._plan_soon(pilot)
-                self._hold(error.what, error.reason)
-            except ImageError as error:
-                self._plan_soon(pilot)
-                self._hold('unreadable image', str(error))
-            except InstructionError as error:
-                self._hold(f'unreadable instruction: {error}')
-            except Exception:  # noqa: B902 - the robot must be held whatever the model does
-                self._hold_after_failure()
-
-    def _hold_after_failure(self) -> None:
-        if self._active:
-            log_traceback(self, 'the policy failed')
-            self._hold('the policy failed')
-
-    def _decide(self, pilot: Pilot) -> None:
-        with pilot.lock:
-            instruction, holds = pilot.observer.instruction, self._holds
-        if instruction == self._read:
-            self._publish(pilot, pilot.decide(), holds)
-        elif instruction:
-            self._sentences.tokens(instruction)  # slow the first time, then kept
-            self._read = instruction
-            self._plan_soon(pilot)
-
-    def _publish(self, pilot: Pilot, decision: Decision, holds: int) -> None:
-        """Send what was decided, unless the robot was held or told otherwise meanwhile."""
-        with pilot.lock:
-            if not self._active:
-                return
-            asked = decision.observation.instruction == pilot.observer.instruction
-            if holds != self._holds or not asked:
-                self._plan_soon(pilot)
-                return
-            if decision.trajectory is not None:
-                self._send(decision.trajectory)
-            self._report(decision)
-
-    def _report(self, decision: Decision) -> None:
-        if decision.refusal:
-            self.get_logger().error(f'plan not sent: {decision.refusal}',
-                                    throttle_duration_sec=LOG_EVERY_S)
-        elif self._held:
-            self.get_logger().info('commanding')
-        self._held = 'plan not sent' if decision.refusal else ''
+    def report(self, decision: Decision, told: Told) -> None:
+        """Publish the record of a decision and the alignment of its plan."""
         age_ms = (now_ns(self) - decision.observation.stamp_ns) / 1e6
-        self._decision.publish(decision_message(decision, age_ms, self.checkpoint_hash))
+        self.diagnostics.note(decision, age_ms)
+        self._decision.publish(decision_message(
+            decision, told, age_ms, self.commander.policy.content_hash))
+        for name, value in decision.alignment.items():
+            self._alignment[name].publish(Float64(data=value))
 
-    # -- what is sent
+    def tell(self, level: str, text: str) -> None:
+        """Log; a 'throttled error' that begins alike at most once a second."""
+        if level == 'throttled error':
+            about, now = text.split(':')[0], time.monotonic()
+            if now - self._told_at.get(about, -LOG_EVERY_S) < LOG_EVERY_S:
+                return
+            self._told_at[about] = now
+        if level == 'info':  # a line of its own for each: rclpy ties a line to its level
+            self.get_logger().info(text)
+        elif level == 'warning':
+            self.get_logger().warning(text)
+        else:
+            self.get_logger().error(text)
 
-    def _send(self, trajectory: Trajectory) -> None:
-        with self.pilot.lock:
-            self._command.publish(to_message(trajectory, ROS_TYPES))
-            self.pilot.sent(trajectory)
-
-    def _hold(self, what: str, reason: str = '') -> None:
-        """Brake once; say why, when it is for something else than before."""
-        pilot = self.pilot
-        if pilot is not None:
-            with pilot.lock:
-                if self._active:
-                    self._brake(what, reason)
-
-    def _brake(self, what: str, reason: str = '') -> None:
-        self._holds += 1
-        if self.pilot.is_moving and not self.pilot.is_braking:
-            trajectory = self.pilot.hold()
-            if trajectory is not None:
-                self._send(trajectory)
-        if what != self._held:
-            self.get_logger().warning(f'holding: {NotReady(what, reason)}')
-        self._held = what
+    def _diagnose(self) -> None:
+        self._diagnosis.publish(self.diagnostics.message(self.commander, self.get_name()))
 
 
 def main(args: list[str] | None = None) -> None:

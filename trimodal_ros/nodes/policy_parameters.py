@@ -16,6 +16,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rcl_interfaces.msg import (
     FloatingPointRange,
     IntegerRange,
@@ -26,52 +28,143 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 import torch
 
-from ..command.pilot import MAX_COMMAND_AGE_S, MAX_TRACKING_ERROR_RAD
-from ..observe.observer import MaxAge
+from .ros import parameter
+from ..command.guard import Guard
+from ..command.interlock import Interlock
+from ..command.pilot import Rules
+from ..command.workspace import WorkspaceBox
+from ..observe.observer import Freshness
 from ..spec import RobotSpec
+from ..urdf import apply_urdf_limits
 
+TOPIC = 'topic'
 TEXTS = {
-    'checkpoint': ('', 'Checkpoint folder'),
-    'robot': ('', 'Robot YAML: joints, cameras, rate and horizon'),
+    'checkpoint': ('', 'Checkpoint folder; changed while active, ~/load_checkpoint takes it over'),
+    'robot': ('', 'Robot YAML: joints, limits, cameras, rate and horizon'),
     'device': ('auto', "Where the model runs: 'auto', 'cuda' or 'cpu'"),
+    'urdf': ('', "URDF whose limits count where they are tighter than the YAML's: a file, "
+                 "'topic' for robot_description, or '' for none"),
+    'on_limit': (Rules.on_limit, "A plan outside the limits: 'refuse' it and hold, or 'clamp' "
+                                 'it and follow as closely as they allow'),
+    'blending': (Rules.blending, "How plans go together: 'none', 'ensemble' (temporal "
+                                 "ensembling) or 'prefix' (the next steps stay)"),
+    'resume': ('auto', "What ends a hold: 'auto', good observations; 'service', ~/resume"),
+    'guard': ('', "Alignment that must not fall: 'image_sentence', 'scene_motion' or '' for none"),
+    'stop_topic': ('', "std_msgs/Bool topic, true stops, silence too; '' for none"),
+    'workspace_frame': ('', "Link of the URDF that stays in the workspace box; '' for none"),
 }
 NUMBERS = {  # default, least, most, description
     'replan_period_s': (0.6, 0.05, 5.0, 'Time between plans; shorter than the chunk'),
-    'max_command_age_s': (MAX_COMMAND_AGE_S, 0.01, 2.0, 'Oldest image a command may be based on'),
-    'max_camera_age_s': (MaxAge.camera_s, 0.01, 2.0, 'A camera older than this holds the robot'),
-    'max_joints_age_s': (MaxAge.joints_s, 0.01, 2.0,
-                         'Joint states older than this hold the robot'),
-    'max_camera_skew_s': (MaxAge.camera_skew_s, 0.0, 1.0,
+    'max_age_s': (Freshness.max_age_s, 0.01, 2.0,
+                  'Age budget: the oldest camera image or joint state, by its header stamp, that '
+                  'is planned from, and that a command may be based on when it goes out'),
+    'max_camera_skew_s': (Freshness.camera_skew_s, 0.0, 1.0,
                           "Largest difference between the cameras' stamps"),
-    'max_tracking_error_rad': (MAX_TRACKING_ERROR_RAD, 0.05, 3.2,
+    'frozen_camera_s': (Freshness.frozen_s, 0.0, 60.0,
+                        'A camera that sends the same pixels for longer holds the robot; 0: may'),
+    'max_tracking_error_rad': (Rules.max_tracking_error_rad, 0.05, 3.2,
                                'An arm joint further than this from its command holds the robot'),
+    'max_first_step_rad': (Rules.max_first_step_rad, 0.01, 3.2,
+                           'A plan that goes on further than this from the measured arm is '
+                           'refused'),
+    'ramp_s': (1.0, 0.0, 10.0, 'Time from activation, or ~/resume, to full speed'),
+    'guard_hold_below': (0.0, -1.0, 1.0, 'The guard holds after two plans in a row below'),
+    'guard_release_above': (0.1, -1.0, 1.0, 'The guard lets go at a plan above'),
+    'max_stop_topic_age_s': (1.0, 0.05, 10.0, 'A stop topic silent for longer stops the robot'),
 }
-THREADS = (1, 1, 64, 'CPU threads of the model')
+WHOLE_NUMBERS = {
+    'threads': (1, 1, 64, 'CPU threads of the model'),
+    'candidates': (1, 1, 256, 'Chunks to sample for each plan; the one that lies best with image '
+                              'and sentence is taken; more than 1 needs a decoder that samples'),
+    'resume_after': (3, 1, 100, 'Good observations in a row that end a hold'),
+    'prefix_steps': (Rules.prefix_steps, 1, 16, "Steps that stay with blending 'prefix'"),
+}
+DRY_RUN = ('dry_run', True, 'Publish to ~/debug/joint_trajectory instead of joint_trajectory')
+CORNERS = {
+    'workspace_lower_m': ([-1.0, -1.0, 0.0], "Lower corner of the box in the URDF's root, m"),
+    'workspace_upper_m': ([1.0, 1.0, 1.0], "Upper corner of the box in the URDF's root, m"),
+}
 
 
 def declare_parameters(node: Node) -> None:
     """Declare all of them: they are taken over on configure."""
-    for name, (default, description) in TEXTS.items():
+    for name, (default, description) in {**TEXTS, **CORNERS}.items():
         node.declare_parameter(name, default, ParameterDescriptor(description=description))
+    name, default, description = DRY_RUN
+    node.declare_parameter(name, default, ParameterDescriptor(description=description))
     for name, (default, least, most, description) in NUMBERS.items():
         limits = FloatingPointRange(from_value=least, to_value=most)
         node.declare_parameter(name, default, ParameterDescriptor(
             description=description, floating_point_range=[limits]))
-    default, least, most, description = THREADS
-    node.declare_parameter('threads', default, ParameterDescriptor(
-        description=description,
-        integer_range=[IntegerRange(from_value=least, to_value=most, step=1)]))
+    for name, (default, least, most, description) in WHOLE_NUMBERS.items():
+        limits = IntegerRange(from_value=least, to_value=most, step=1)
+        node.declare_parameter(name, default, ParameterDescriptor(
+            description=description, integer_range=[limits]))
 
 
 def judge_change(parameters: list[Parameter], configured: bool) -> SetParametersResult:
     """Refuse a change that would go unnoticed, as the node is configured already."""
-    taken_over = {*TEXTS, *NUMBERS, 'threads'}
+    taken_over = {*TEXTS, *CORNERS, *NUMBERS, *WHOLE_NUMBERS, DRY_RUN[0]} - {'checkpoint'}
     late = [parameter.name for parameter in parameters if parameter.name in taken_over]
     if not configured or not late:
         return SetParametersResult(successful=True)
     return SetParametersResult(successful=False, reason=(
         f'{", ".join(late)}: taken over on configure, and the node is configured; '
         'deactivate it and clean it up first'))
+
+
+def optional(node: Node, name: str):
+    """Return a declared parameter's value, which may be empty."""
+    return node.get_parameter(name).value
+
+
+def read_rules(node: Node) -> Rules:
+    """Return the rules for plans. Raises ValueError for an unknown choice."""
+    freshness = Freshness(*(optional(node, name) for name in
+                            ('max_age_s', 'max_camera_skew_s', 'frozen_camera_s')))
+    return Rules(freshness, **{name: optional(node, name) for name in (
+        'max_tracking_error_rad', 'max_first_step_rad', 'on_limit', 'blending', 'prefix_steps',
+        'ramp_s')})
+
+
+def read_guard(node: Node) -> Guard:
+    """Return the guard. Raises ValueError for an unknown score or thresholds that cross."""
+    return Guard(*(optional(node, name)
+                   for name in ('guard', 'guard_hold_below', 'guard_release_above')))
+
+
+def read_interlock(node: Node) -> Interlock:
+    """Return what ends a hold. Raises ValueError for an unknown choice."""
+    return Interlock(optional(node, 'resume'), optional(node, 'resume_after'))
+
+
+def read_robot(node: Node, description: str) -> tuple[RobotSpec, WorkspaceBox | None]:
+    """
+    Return the robot with the limits that count, and its workspace if it has one.
+
+    ``description`` is what came on robot_description, '' before anything did. Raises SpecError
+    where YAML and URDF don't fit, ValueError where a URDF is missing.
+    """
+    robot, urdf = RobotSpec.from_yaml(parameter(node, 'robot')), _read_urdf(node, description)
+    frame = optional(node, 'workspace_frame')
+    if urdf:
+        robot = apply_urdf_limits(robot, urdf)
+    if not frame:
+        return robot, None
+    if not urdf:
+        raise ValueError('workspace_frame needs the parameter urdf: links are named there')
+    corners = (optional(node, name) for name in CORNERS)
+    return robot, WorkspaceBox(urdf, robot, frame, *corners)
+
+
+def _read_urdf(node: Node, description: str) -> str:
+    where = optional(node, 'urdf')
+    if where != TOPIC:
+        return Path(where).read_text() if where else ''
+    if not description:
+        raise ValueError("urdf is 'topic' and nothing has come on robot_description yet; "
+                         'start robot_state_publisher, or name a file')
+    return description
 
 
 def choose_device(name: str) -> str:

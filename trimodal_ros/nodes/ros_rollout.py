@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 import re
 import tempfile
@@ -23,9 +24,10 @@ import tempfile
 import numpy as np
 import yaml
 
-from .conductor import Conductor, STAGES, TaskResult
+from .conductor import Conductor, TaskResult
 from .private_graph import enter_private_graph
 from .session import replan_period_s, simulated_session
+from ..command.pilot import MODEL_STAGES, STAGES
 from ..evaluate.rollout import check_planner, summarize, Trial, TrialResult
 from ..evaluate.statistics import summarize_ms
 from ..plan.checkpoint import read_config
@@ -34,19 +36,22 @@ from ..progress import progress_bar
 TIMEOUT_S = 10.0  # 100 decision steps
 
 
-def run_trials_through_ros(checkpoint: Path, trials: list[Trial], replan_steps: int) -> dict:
+def run_trials_through_ros(checkpoint: Path, trials: list[Trial], replan_steps: int,
+                           ways: Mapping[str, object]) -> dict:
     """
     Run trials one after another; figures as in lockstep, with latencies.
 
+    ``ways`` are further parameters of the policy node.
+
     Raises GraphError when a node fails, CheckpointError or ValueError before any is started.
     """
-    check_planner(checkpoint, replan_steps)
+    check_planner(checkpoint, replan_steps, ways.get('candidates', 1))
     enter_private_graph()
     with tempfile.TemporaryDirectory(prefix='trimodal_ros_') as folder:
         robot = write_robot_yaml(checkpoint, Path(folder))
         with simulated_session(
                 checkpoint, robot, Path(folder) / 'log',
-                replan_period_s=replan_period_s(robot, replan_steps)) as conductor:
+                replan_period_s=replan_period_s(robot, replan_steps), **ways) as conductor:
             pairs = [(trial, _run(conductor, trial))
                      for trial in progress_bar(trials, desc='rollouts through ROS', unit='ep')]
         log = (Path(folder) / 'log' / 'simulated_robot.log').read_text()  # to its last word
@@ -101,8 +106,8 @@ def latencies(results: list[TaskResult]) -> dict[str, dict]:
     ages = [age for result in results for age in result.ages_ms]
     stages = {stage: [value for result in results for value in result.stages_ms.get(stage, [])]
               for stage in STAGES}
-    overhead = [age - model for age, model in zip(ages, stages['model'])]
-    named = {'observation age at decision': ages, 'model call': stages['model'],
-             'node overhead (age less model call)': overhead, 'observe': stages['observe'],
-             'check and join': stages['command']}
+    models = [sum(times) for times in zip(*(stages[stage] for stage in MODEL_STAGES))]
+    overhead = [age - model for age, model in zip(ages, models)]
+    named = {'observation age at decision': ages, 'model call': models,
+             'node overhead (age less model call)': overhead, **stages}
     return {name: summarize_ms(values) if values else None for name, values in named.items()}

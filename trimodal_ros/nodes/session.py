@@ -38,7 +38,7 @@ def simulated_session(checkpoint: Path, robot: Path, log_dir: Path, record_to: P
     with NodeProcesses(log_dir) as processes:
         processes.start('simulated_robot', {})
         processes.start('policy', {'checkpoint': checkpoint, 'robot': robot,
-                                   **policy_parameters})
+                                   'dry_run': False, **policy_parameters})
         if record_to is not None:
             processes.start('recorder', {'out': record_to, 'robot': robot})
         with attached_session(processes) as conductor:
@@ -51,7 +51,7 @@ def attached_session(processes: NodeProcesses | None = None) -> Iterator[Conduct
     conductor = Conductor(processes)
     try:
         conductor.transition(Transition.TRANSITION_CONFIGURE)
-        conductor.transition(Transition.TRANSITION_ACTIVATE)
+        conductor.activate()
         yield conductor
     finally:
         conductor.close()

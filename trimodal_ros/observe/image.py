@@ -27,7 +27,8 @@ BAYER_TO_RGB = {
 }
 BYTES_PER_PIXEL = {'rgb8': 3, 'bgr8': 3, 'rgba8': 4, 'bgra8': 4, 'mono8': 1,
                    **dict.fromkeys(BAYER_TO_RGB, 1)}
-MAX_SIDE_PX = 8192
+MAX_PIXELS = 4096 * 4096   # more can't be taken over and shrunk within any age budget
+COMPARED_BYTES = 4096      # at first, of two images
 
 
 class ImageError(ValueError):
@@ -49,6 +50,14 @@ def decode_image(message, camera: CameraSpec) -> np.ndarray:
     return cv2.resize(image, (camera.width, camera.height), interpolation=how)
 
 
+def same_pixels(first, second) -> bool:
+    """Tell whether the data of two images are the same; most that differ do so at their start."""
+    first, second = (np.frombuffer(data, dtype=np.uint8) for data in (first, second))
+    return len(first) == len(second) and all(
+        np.array_equal(first[part], second[part])
+        for part in (slice(COMPARED_BYTES), slice(COMPARED_BYTES, None)))
+
+
 def to_rgb(message, name: str) -> np.ndarray:
     """Return a message's pixels as RGB uint8 [H, W, 3] in the size they were sent in."""
     rows = _unpad(message, name)
@@ -65,8 +74,8 @@ def _unpad(message, name: str) -> np.ndarray:
     if message.encoding not in BYTES_PER_PIXEL:
         raise ImageError(f'camera {name!r}: encoding {message.encoding!r} is not one of '
                          f'{", ".join(BYTES_PER_PIXEL)}')
-    if not (0 < height <= MAX_SIDE_PX and 0 < width <= MAX_SIDE_PX):
-        raise ImageError(f'camera {name!r}: {width}x{height} px is outside 1..{MAX_SIDE_PX}')
+    if not 0 < height * width <= MAX_PIXELS:
+        raise ImageError(f'camera {name!r}: {width}x{height} px is not 1 to {MAX_PIXELS} pixels')
     row_bytes = width * BYTES_PER_PIXEL[message.encoding]
     data = np.frombuffer(message.data, dtype=np.uint8)
     if step < row_bytes or len(data) != step * height:

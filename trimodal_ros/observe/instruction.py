@@ -19,6 +19,7 @@ from __future__ import annotations
 import unicodedata
 
 MAX_CHARACTERS = 500
+UNDECODED = '\ufffd'  # what rclpy puts in the place of bytes that are not UTF-8
 
 
 class InstructionError(ValueError):
@@ -29,8 +30,8 @@ def normalize_instruction(text: str) -> str:
     r"""
     Return the sentence with Unicode composed and white space collapsed; '' means hold.
 
-    A text without a letter or digit is ''. Raises InstructionError for more than 500 characters
-    or for control characters.
+    A text without a letter or digit is ''. Raises InstructionError for more than 500 characters,
+    for control characters or for bytes that were not UTF-8.
 
     >>> normalize_instruction('  put the red   cube\non the left plate ')
     'put the red cube on the left plate'
@@ -39,6 +40,8 @@ def normalize_instruction(text: str) -> str:
         raise InstructionError(
             f'the instruction has {len(text)} characters, at most {MAX_CHARACTERS} are taken')
     sentence = ' '.join(unicodedata.normalize('NFC', text).split())
+    if UNDECODED in sentence:
+        raise InstructionError('the instruction contains bytes that are not UTF-8')
     if any(unicodedata.category(character) in ('Cc', 'Cs', 'Co') for character in sentence):
         raise InstructionError('the instruction contains control characters')
     return sentence if any(map(str.isalnum, sentence)) else ''

@@ -22,7 +22,15 @@ from ..spec import RobotSpec
 
 
 class JointStateError(ValueError):
-    """A joint state the robot's joints cannot be read from."""
+    """
+    A joint state the robot's joints cannot be read from.
+
+    One that is ``partial`` leaves joints out: others may publish on the topic too.
+    """
+
+    def __init__(self, message: str, partial: bool = False):
+        super().__init__(message)
+        self.partial = partial
 
 
 def decode_joints(message, robot: RobotSpec) -> np.ndarray:
@@ -37,9 +45,12 @@ def decode_joints(message, robot: RobotSpec) -> np.ndarray:
             f'joint_states: {len(names)} names but {len(message.position)} positions')
     position_J = np.empty(len(robot.joints))
     for index, joint in enumerate(robot.joint_names):
+        if joint not in names:
+            raise JointStateError(f'joint_states: joint {joint!r} is missing; got {names}',
+                                  partial=True)
         if names.count(joint) != 1:
-            times = 'missing' if joint not in names else 'named more than once'
-            raise JointStateError(f'joint_states: joint {joint!r} is {times}; got {names}')
+            raise JointStateError(f'joint_states: joint {joint!r} is named more than once; '
+                                  f'got {names}')
         position_J[index] = message.position[names.index(joint)]
         if not np.isfinite(position_J[index]):
             raise JointStateError(f'joint_states: joint {joint!r} is {position_J[index]}')

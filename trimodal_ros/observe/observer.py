@@ -22,19 +22,20 @@ is one Observation wherever it is looked at.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from .image import decode_image
+from .image import decode_image, same_pixels
 from .instruction import normalize_instruction
-from .joints import decode_joints
+from .joints import decode_joints, JointStateError
 from .stamp import stamp_ns
-from ..spec import NS_PER_S, Observation, RobotSpec
+from ..spec import CameraSpec, NS_PER_S, Observation, RobotSpec
 
 IMAGE_HISTORY = 4
 JOINT_HISTORY = 256
+PLAINLY_CLOSER_S = 0.005  # free cameras' jitter is less, a period more
 CommandedAt = Callable[[int], 'np.ndarray | None']
 
 
@@ -51,37 +52,97 @@ class NotReady(Exception):
 
 
 @dataclass(frozen=True)
-class MaxAge:
-    """How old, in seconds, an input may be when it is observed, and how far cameras may part."""
+class Freshness:
+    """
+    How old an input may be, in seconds, by its header stamp: the age budget.
 
-    camera_s: float = 0.3
-    joints_s: float = 0.2
+    ``camera_skew_s`` is how far cameras may part; ``frozen_s`` how long a camera may send the same
+    pixels, 0 for ever.
+    """
+
+    max_age_s: float = 0.25
     camera_skew_s: float = 0.05
+    frozen_s: float = 0.5
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image as it came; ``same_since_ns`` is the stamp of the first one with its pixels."""
+
+    stamp_ns: int
+    received_ns: int
+    same_since_ns: int
+    message: object
+
+
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """Inputs that belong together; ``observation`` decodes the images, which takes time."""
+
+    robot: RobotSpec
+    stamp_ns: int
+    samples: Mapping[str, Sample]
+    joint_stamp_ns: int
+    position_J: np.ndarray
+    command_J: np.ndarray
+    instruction: str
+
+    @property
+    def received_ns(self) -> int:
+        """When the last of the images had come."""
+        return max(sample.received_ns for sample in self.samples.values())
+
+    def observation(self) -> Observation:
+        """Return the Observation. Raises ImageError when an image cannot be read."""
+        images = {camera.name: decode_image(self.samples[camera.name].message, camera)
+                  for camera in self.robot.cameras}
+        stamps_ns = {name: sample.stamp_ns for name, sample in self.samples.items()}
+        return Observation(
+            robot=self.robot, stamp_ns=self.stamp_ns, images=images, position_J=self.position_J,
+            command_J=self.command_J, instruction=self.instruction,
+            stamps_ns={**stamps_ns, 'joints': self.joint_stamp_ns})
 
 
 class Observer:
     """Stores messages as they arrive; ``observe`` joins them. Single-threaded: lock outside."""
 
-    def __init__(self, robot: RobotSpec, max_age: MaxAge | None = None):
+    def __init__(self, robot: RobotSpec, freshness: Freshness | None = None):
         self.robot = robot
-        self.max_age = max_age or MaxAge()
+        self.freshness = freshness or Freshness()
         self.instruction = ''
         self._images = {camera.name: deque(maxlen=IMAGE_HISTORY) for camera in robot.cameras}
         self._joints = deque(maxlen=JOINT_HISTORY)
+        self._wrong_joints = ''  # what is wrong with the newest joint state
+        self.counts = dict.fromkeys([*self._images, 'joints'], 0)  # of all that ever came
 
-    def add_image(self, camera: str, message) -> None:
-        """Keep an image; it is decoded when observed."""
-        self._images[camera].append((stamp_ns(message.header.stamp), message))
+    def add_image(self, camera: str, message, received_ns: int | None = None) -> None:
+        """Keep an image; it is decoded when observed. Received when stamped, unless told."""
+        images, stamp = self._images[camera], stamp_ns(message.header.stamp)
+        self.counts[camera] += 1
+        same = bool(images) and same_pixels(images[-1].message.data, message.data)
+        images.append(Sample(stamp, stamp if received_ns is None else received_ns,
+                             images[-1].same_since_ns if same else stamp, message))
 
     def is_from_before(self, camera: str, message) -> bool:
         """Tell whether an image is so much older than the newest that the clock jumped back."""
         images = self._images[camera]
-        back_ns = images[-1][0] - stamp_ns(message.header.stamp) if images else 0
-        return back_ns > self.max_age.camera_s * NS_PER_S
+        back_ns = images[-1].stamp_ns - stamp_ns(message.header.stamp) if images else 0
+        return back_ns > self.freshness.max_age_s * NS_PER_S
 
     def add_joints(self, message) -> None:
-        """Keep a joint state. Raises JointStateError, and then keeps nothing."""
-        self._joints.append((stamp_ns(message.header.stamp), decode_joints(message, self.robot)))
+        """
+        Keep a joint state. Raises JointStateError, and then keeps nothing.
+
+        After one with values that can't be, nothing is observed until a good one has come.
+        """
+        self.counts['joints'] += 1
+        try:
+            position_J = decode_joints(message, self.robot)
+        except JointStateError as error:
+            self._wrong_joints = self._wrong_joints if error.partial else str(error)
+            raise
+        self._joints.append((stamp_ns(message.header.stamp), position_J))
+        self._wrong_joints = ''
 
     def set_instruction(self, text: str) -> None:
         """Set what the robot is told to do. Raises InstructionError, the old one stays."""
@@ -98,7 +159,12 @@ class Observer:
         """Capture time of the oldest of the newest images; None while a camera is silent."""
         if not all(self._images.values()):
             return None
-        return min(images[-1][0] for images in self._images.values())
+        return min(images[-1].stamp_ns for images in self._images.values())
+
+    def newest_stamps_ns(self) -> dict[str, int]:
+        """Return the newest stamp of every input that has come, cameras by name and 'joints'."""
+        stamps_ns = {name: images[-1].stamp_ns for name, images in self._images.items() if images}
+        return {**stamps_ns, **({'joints': self._joints[-1][0]} if self._joints else {})}
 
     def check_alive(self, now_ns: int) -> None:
         """Raise NotReady for the input that is missing or too old."""
@@ -107,7 +173,7 @@ class Observer:
 
     def newest_joints(self, now_ns: int) -> tuple[int, np.ndarray] | None:
         """Return stamp and positions measured last, or None when they are older than allowed."""
-        if not self._joints or now_ns - self._joints[-1][0] > self.max_age.joints_s * NS_PER_S:
+        if not self._joints or now_ns - self._joints[-1][0] > self.freshness.max_age_s * NS_PER_S:
             return None
         return self._joints[-1]
 
@@ -117,59 +183,75 @@ class Observer:
         return None if newest is None else newest[1]
 
     def observe(self, now_ns: int, commanded_at: CommandedAt) -> Observation:
+        """Join the newest inputs as ``join`` does, and decode the images."""
+        return self.join(now_ns, commanded_at).observation()
+
+    def join(self, now_ns: int, commanded_at: CommandedAt) -> Joined:
         """
         Join the newest inputs at the time of the oldest image.
 
         ``commanded_at`` tells the joints commanded at a time, or None. Raises NotReady when an
-        input is missing, too old, from the future or too far from the others; ImageError
-        when an image cannot be read.
+        input is missing, too old, from the future or too far from the others.
         """
-        stamp, messages = self._images_at(now_ns)
+        stamp, samples = self._images_at(now_ns)
         joint_stamp, position_J = self._joints_at(stamp, now_ns)
         command_J = commanded_at(stamp)
-        stamps_ns = {name: stamp_ns(message.header.stamp) for name, message in messages.items()}
-        images = {camera.name: decode_image(messages[camera.name], camera)
-                  for camera in self.robot.cameras}
-        return Observation(
-            robot=self.robot, stamp_ns=stamp, images=images, position_J=position_J,
-            command_J=position_J if command_J is None else command_J,
-            instruction=self.instruction, stamps_ns={**stamps_ns, 'joints': joint_stamp})
+        return Joined(self.robot, stamp, samples, joint_stamp, position_J,
+                      position_J if command_J is None else command_J, self.instruction)
 
-    def _images_at(self, now_ns: int) -> tuple[int, dict[str, object]]:
+    def _images_at(self, now_ns: int) -> tuple[int, dict[str, Sample]]:
         """
-        Return the newest moment all cameras have reached, and each one's image nearest to it.
+        Return one image a camera that belong together, and the oldest one's stamp.
 
-        A camera that has already sent its next image must not make the others look late.
+        The newest of each, unless those nearest to the oldest of them are plainly closer together:
+        a camera that has already sent its next image must not make the others look late.
         """
         for camera in self.robot.cameras:
-            if not self._images[camera.name]:
-                raise NotReady(f'camera {camera.name!r}', f'no image yet on {camera.topic!r}')
-            _check_age(f'camera {camera.name!r}', self._images[camera.name][-1][0], now_ns,
-                       self.max_age.camera_s)
+            self._check_camera(camera, now_ns)
         moment = self.image_stamp_ns
-        nearest = {name: min(images, key=lambda sample: abs(sample[0] - moment))
+        newest = {name: images[-1] for name, images in self._images.items()}
+        nearest = {name: min(images, key=lambda sample: abs(sample.stamp_ns - moment))
                    for name, images in self._images.items()}
-        stamps_ns = [stamp for stamp, _ in nearest.values()]
-        skew_s = (max(stamps_ns) - min(stamps_ns)) / NS_PER_S
-        if skew_s > self.max_age.camera_skew_s:
+        gain_ns = _skew_ns(newest) - _skew_ns(nearest)
+        chosen = nearest if gain_ns > PLAINLY_CLOSER_S * NS_PER_S else newest
+        skew_s = _skew_ns(chosen) / NS_PER_S
+        if skew_s > self.freshness.camera_skew_s:
             raise NotReady('cameras', f'{skew_s:.3f} s apart, '
-                           f'at most {self.max_age.camera_skew_s} s is allowed')
-        return min(stamps_ns), {name: message for name, (_, message) in nearest.items()}
+                           f'at most {self.freshness.camera_skew_s} s is allowed')
+        return min(sample.stamp_ns for sample in chosen.values()), chosen
+
+    def _check_camera(self, camera: CameraSpec, now_ns: int) -> None:
+        name, images = f'camera {camera.name!r}', self._images[camera.name]
+        if not images:
+            raise NotReady(name, f'no image yet on {camera.topic!r}')
+        newest = images[-1]
+        _check_age(name, newest.stamp_ns, now_ns, self.freshness.max_age_s)
+        same_s = (newest.stamp_ns - newest.same_since_ns) / NS_PER_S
+        if 0 < self.freshness.frozen_s < same_s:
+            raise NotReady(f'{name} is frozen', f'the same pixels for {same_s:.2f} s, at most '
+                           f'{self.freshness.frozen_s} s is allowed')
 
     def _check_joints(self, now_ns: int) -> None:
         if not self._joints:
             raise NotReady('joint_states', 'none yet')
-        _check_age('joint_states', self._joints[-1][0], now_ns, self.max_age.joints_s)
+        if self._wrong_joints:
+            raise NotReady('unusable joint_states', self._wrong_joints)
+        _check_age('joint_states', self._joints[-1][0], now_ns, self.freshness.max_age_s)
 
     def _joints_at(self, stamp: int, now_ns: int) -> tuple[int, np.ndarray]:
         """Return the newest joints not newer than the image, or the first after it."""
         self._check_joints(now_ns)
         before = [sample for sample in self._joints if sample[0] <= stamp]
         sample = before[-1] if before else self._joints[0]
-        if abs(stamp - sample[0]) > self.max_age.joints_s * NS_PER_S:
+        if abs(stamp - sample[0]) > self.freshness.max_age_s * NS_PER_S:
             raise NotReady('joint_states', f'{abs(stamp - sample[0]) / NS_PER_S:.3f} s from '
-                           f'the image, at most {self.max_age.joints_s} s is allowed')
+                           f'the image, at most {self.freshness.max_age_s} s is allowed')
         return sample
+
+
+def _skew_ns(samples: Mapping[str, Sample]) -> int:
+    stamps_ns = [sample.stamp_ns for sample in samples.values()]
+    return max(stamps_ns) - min(stamps_ns)
 
 
 def _check_age(what: str, stamp: int, now_ns: int, max_age_s: float) -> None:

@@ -40,6 +40,12 @@ from ..spec import RobotSpec
 WEIGHTS, CONFIG, CARD = 'model.safetensors', 'config.json', 'README.md'
 FORMAT = 3
 HEAD = 'decoder.head.'
+PARTS = (WEIGHTS, CONFIG, CARD)
+TOKENIZER_PARTS = (  # what the tokenizers of transformers write
+    'tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'added_tokens.json',
+    'chat_template.jinja', 'vocab.txt', 'vocab.json', 'merges.txt', 'spiece.model',
+    'sentencepiece.bpe.model', 'tokenizer.model')
+PICKLES = ('.pt', '.pth', '.bin', '.pkl', '.pickle', '.ckpt', '.joblib')
 
 
 class CheckpointError(ValueError):
@@ -87,6 +93,7 @@ def read_config(path: Path) -> dict:
     path = Path(path)
     if not path.is_dir():
         raise CheckpointError(f'checkpoint {path} does not exist or is not a folder')
+    check_contents(path)
     for name in (WEIGHTS, CONFIG):
         if not (path / name).is_file():
             raise CheckpointError(f'checkpoint {path}: {name} is missing')
@@ -112,6 +119,23 @@ def _parse(path: Path, config: Mapping) -> tuple[RobotSpec, JointStatistics, Pol
                 PolicyConfig(**config['policy']))
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f'checkpoint {path}: {CONFIG} is damaged: {error!r}') from error
+
+
+def check_contents(path: Path) -> None:
+    """Raise CheckpointError, naming the file, for anything that is no part of a checkpoint."""
+    inside = path.resolve()
+    for folder, parts in ((path, (*PARTS, TOKENIZER)), (path / TOKENIZER, TOKENIZER_PARTS)):
+        for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+            name = str(file.relative_to(path))
+            if not file.resolve().is_relative_to(inside):
+                raise CheckpointError(f'checkpoint {path}: {name!r} leads out of the folder, to '
+                                      f'{file.resolve()}; copy it in')
+            if file.suffix in PICKLES:
+                raise CheckpointError(f'checkpoint {path}: {name!r} is a pickle, which runs code '
+                                      f'when it is loaded; weights are in {WEIGHTS} alone')
+            if file.name not in parts:
+                raise CheckpointError(f'checkpoint {path}: {name!r} is no part of a checkpoint; '
+                                      f'expected only {", ".join(parts)}')
 
 
 def load_checkpoint(path: Path, device: str | torch.device = 'cpu',

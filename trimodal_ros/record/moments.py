@@ -36,13 +36,17 @@ def read_moments(path: Path, robot: RobotSpec,
     """
     Yield one observation for each message on ``label_topic``, with that message.
 
-    Raises EpisodeError where a label has no observation.
+    Raises EpisodeError where a label has no observation, or is no whole chunk.
     """
     replay = Replay(path, robot)
     for topic, time_ns, message in read_messages(path):
         if topic == label_topic:
+            label = from_message(message, robot)
+            if len(label.time_s_T) != robot.horizon:
+                raise EpisodeError(f'{path}, {time_ns} ns: {len(label.time_s_T)} steps on '
+                                   f'{label_topic!r}, a chunk of {robot.name} has {robot.horizon}')
             try:
-                yield replay.observe(time_ns), from_message(message, robot)
+                yield replay.observe(time_ns), label
             except NotReady as error:
                 raise EpisodeError(f'{path}, {time_ns} ns: {error}') from error
         else:

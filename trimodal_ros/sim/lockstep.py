@@ -29,7 +29,7 @@ import numpy as np
 from .layout import Layout
 from .robot import SimulatedRobot
 from ..command.message import to_message
-from ..command.pilot import Pilot, Planner
+from ..command.pilot import Decision, Pilot, Planner, Rules
 from ..record.messages import BAG_TYPES
 from ..spec import NS_PER_S, Observation, RobotSpec, Trajectory
 
@@ -48,7 +48,8 @@ class EpisodeResult:
 
 def run_episode(simulated: SimulatedRobot, robot: RobotSpec, layout: Layout, instruction: str,
                 planner: Planner, max_steps: int = 100, linger_steps: int = 0,
-                sink: Sink = lambda topic, time_ns, message: None) -> EpisodeResult:
+                sink: Sink = lambda topic, time_ns, message: None,
+                rules: Rules | None = None) -> EpisodeResult:
     """
     Run until ``linger_steps`` after the layout's task is done, or for ``max_steps``.
 
@@ -56,7 +57,7 @@ def run_episode(simulated: SimulatedRobot, robot: RobotSpec, layout: Layout, ins
     ``sink`` is given every message: topic, time and the message in BAG_TYPES.
     """
     simulated.reset(layout, START_NS)
-    pilot = Pilot(robot, planner, lambda: simulated.now_ns)
+    pilot = Pilot(robot, planner, lambda: simulated.now_ns, rules)
     pilot.observer.set_instruction(instruction)
     sink('instruction', START_NS, BAG_TYPES.String(data=instruction))
     result = EpisodeResult(False, max_steps)
@@ -66,7 +67,7 @@ def run_episode(simulated: SimulatedRobot, robot: RobotSpec, layout: Layout, ins
         if decision.refusal:
             result.refusals.append(decision.refusal)
         if decision.trajectory is not None:
-            _send(simulated, pilot, decision.trajectory, sink)
+            _send(simulated, pilot, decision, sink)
         simulated.advance(START_NS + (step + 1) * robot.step_ns)
         if simulated.is_done() and not result.success:
             result.success, result.steps = True, step + 1
@@ -85,10 +86,10 @@ def _sense(simulated: SimulatedRobot, pilot: Pilot, sink: Sink) -> None:
         sink(camera.topic, simulated.now_ns, image)
 
 
-def _send(simulated: SimulatedRobot, pilot: Pilot, trajectory: Trajectory, sink: Sink) -> None:
-    message = to_message(trajectory, BAG_TYPES)
+def _send(simulated: SimulatedRobot, pilot: Pilot, decision: Decision, sink: Sink) -> None:
+    message = to_message(decision.trajectory, BAG_TYPES)
     simulated.command(message)
-    pilot.sent(trajectory)
+    pilot.sent(decision.trajectory, decision.holds)
     sink('joint_trajectory', simulated.now_ns, message)
 
 

@@ -60,7 +60,7 @@ class SimulatedRobot:
         self.world = World()
         self.controller = TrajectoryController(self.world.joint_names)
         self.now_ns = 0
-        self.layout = None
+        self.layout, self._noise = None, np.random.default_rng(0)
         self._types = types
 
     @property
@@ -70,6 +70,7 @@ class SimulatedRobot:
     def reset(self, layout: Layout, now_ns: int) -> None:
         """Lay the table for ``layout``, the arm at rest, the clock at ``now_ns``."""
         self.layout, self.now_ns = layout, now_ns
+        self._noise = np.random.default_rng([layout.seed, 2])
         start_J = start_position_J(layout.seed)
         self.world.reset(layout, start_J)
         self.controller.start(start_J, now_ns)
@@ -94,7 +95,9 @@ class SimulatedRobot:
     def image(self, camera: str):
         """Return a sensor_msgs/Image of what a camera sees now."""
         image = self.world.render(camera, *CAMERA_SIZE_PX[camera])
-        return image_message(image, self.now_ns, camera, self._types)
+        # No two frames of a real sensor are equal: its noise is the lowest bit here.
+        noise = np.frombuffer(self._noise.bytes(image.size), np.uint8) & 1
+        return image_message(image ^ noise.reshape(image.shape), self.now_ns, camera, self._types)
 
     def joint_state(self, order=None):
         """Return a sensor_msgs/JointState; ``order`` permutes its joints, as drivers may."""

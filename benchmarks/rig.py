@@ -1,0 +1,309 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+A robot for measuring the policy node: cameras, an arm that follows, a model of no skill.
+
+The cameras run in a process of their own and send noisy frames; the arm plays what it is sent as
+the joint_trajectory_controller would. The model is small and random but for its last layers,
+which move the arm round in circles, well within its limits, for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+import multiprocessing
+from pathlib import Path
+import tempfile
+import time
+
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+import numpy as np
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Bool
+import torch
+from trajectory_msgs.msg import JointTrajectory
+import yaml
+
+from benchmarks.bare_loop import SEEN_PX
+from benchmarks.cameras import camera_topic, CameraRun, run_cameras
+from trimodal_ros.nodes.conductor import Conductor
+from trimodal_ros.nodes.private_graph import NodeProcesses
+from trimodal_ros.nodes.ros import ROS_TYPES, SENSOR_QOS
+from trimodal_ros.observe.stamp import stamp_ns
+from trimodal_ros.paths import share_dir
+from trimodal_ros.plan.checkpoint import save_checkpoint
+from trimodal_ros.plan.encoders import open_encoders
+from trimodal_ros.plan.normalize import JointStatistics
+from trimodal_ros.plan.policy import Policy, PolicyConfig
+from trimodal_ros.sim.controller import Refused, TrajectoryController
+from trimodal_ros.sim.messages import joint_state_message
+from trimodal_ros.spec import CameraSpec, NS_PER_S, RobotSpec
+
+SO101 = share_dir() / 'config' / 'robots' / 'so101.yaml'
+SMALL = PolicyConfig(embed_dim=16, vision_width=32, motion_width=16)
+START_J = (0.1, 0.0, 0.1, 0.0, 0.0, 0.4)
+RADIUS_RAD, TURN_RAD_S = 0.2, 1.5  # of the circles that pairs of joints go in
+CIRCLING = ((0, 1), (2, 3))
+JOINT_STATES_HZ = 100
+HOLD_ENDS_WITHIN_S = 0.8     # a plan goes on for longer than braking takes
+PATIENCE_S = 60.0
+SENTENCE = 'put the red cube on the left plate'
+STOP_TOPIC, STOP_TOPIC_HZ = 'stop', 10
+HEAR_ALL_QOS = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
+
+
+class RigError(RuntimeError):
+    """Something that is needed for a measurement does not happen."""
+
+
+# -- robot and checkpoint
+
+def make_robot(cameras: int) -> RobotSpec:
+    """Return an SO-101 with so many cameras of one size."""
+    return replace(RobotSpec.from_yaml(SO101), cameras=tuple(
+        CameraSpec(f'camera_{index}', camera_topic(index), *SEEN_PX) for index in range(cameras)))
+
+
+def write_robot(robot: RobotSpec, path: Path) -> None:
+    """Write the YAML that the policy node reads."""
+    data = robot.to_dict()
+    cameras = {camera.pop('name'): camera for camera in map(dict, data.pop('cameras'))}
+    data['joints'] = list(data['joints'])
+    path.write_text(yaml.safe_dump({'robot': data.pop('name'), **data, 'cameras': cameras}))
+
+
+def write_checkpoint(robot: RobotSpec, path: Path) -> None:
+    """Write a policy with random encoders that moves the arm in circles."""
+    torch.manual_seed(0)
+    statistics = JointStatistics(
+        state_offset=(0.0,) * 5 + (START_J[5],), state_scale=(RADIUS_RAD,) * 6,
+        chunk_offset=(0.0,) * 5 + (START_J[5],), chunk_scale=(1.0,) * 6)
+    policy = Policy(SMALL, robot, statistics, *open_encoders(SMALL))
+    _circle(policy)
+    save_checkpoint(path, policy.eval(), {'made by': 'benchmarks.rig'}, 'Moves in circles.\n')
+
+
+@torch.no_grad()
+def _circle(policy: Policy) -> None:
+    """
+    Set the last layers so that pairs of joints have a limit cycle.
+
+    With s the scaled command of a joint and r that of its partner, its velocity is
+    turn (+-r + s / 2 - 2 relu(s - 1) + 2 relu(-s - 1)) in radii a second.
+    """
+    first, second, last = (policy.decoder.head[index] for index in (0, 2, 4))
+    for layer in (first, second, last):
+        layer.weight.mul_(1e-3)
+        layer.bias.zero_()
+    joints, state = len(START_J), first.in_features - 2 * len(START_J)
+    for joint in range(joints):
+        for unit, (sign, beyond) in enumerate(((1, 0), (-1, 0), (1, 1), (-1, 1))):
+            first.weight[4 * joint + unit, state + joint] = sign
+            first.bias[4 * joint + unit] = -beyond
+    second.weight[range(4 * joints), range(4 * joints)] = 1.0
+    ahead_s_T = (1 + torch.arange(policy.robot.horizon)) / policy.robot.rate_hz
+    weight_TJU = last.weight.view(policy.robot.horizon, joints, -1)
+    for one, other in CIRCLING:
+        for joint, partner, sign in ((one, other, -1.0), (other, one, 1.0)):
+            for unit, gain in ((4 * joint, 0.5), (4 * joint + 1, -0.5), (4 * joint + 2, -2.0),
+                               (4 * joint + 3, 2.0), (4 * partner, sign),
+                               (4 * partner + 1, -sign)):
+                weight_TJU[:, joint, unit] = gain * TURN_RAD_S * RADIUS_RAD * ahead_s_T
+
+
+# -- the arm
+
+@dataclass(frozen=True)
+class Received:
+    """A trajectory that reached the arm."""
+
+    at_ns: int
+    stamp_ns: int
+    is_hold: bool
+
+    @classmethod
+    def of(cls, message: JointTrajectory) -> Received:
+        """Return what has just come: a hold is over soon."""
+        now_ns, stamp = time.time_ns(), stamp_ns(message.header.stamp)
+        ends_ns = stamp + stamp_ns(message.points[-1].time_from_start)
+        return cls(now_ns, stamp, ends_ns - now_ns < HOLD_ENDS_WITHIN_S * NS_PER_S)
+
+
+class Arm:
+    """Joint states at 100 Hz from a controller that plays what is sent; on somebody's node."""
+
+    def __init__(self, node, robot: RobotSpec):
+        self.robot, self.received, self.refused = robot, [], []
+        self.is_silent, self.is_nan, self.joints_ns, self.asks_stop = False, False, 0, False
+        self._heard_ns = 0  # since when the stop topic has a subscriber
+        self._controller = TrajectoryController(robot.joint_names)
+        self._controller.start(np.array(START_J), time.time_ns())
+        self._joints = node.create_publisher(JointState, 'joint_states', SENSOR_QOS)
+        self._stop = node.create_publisher(Bool, STOP_TOPIC, SENSOR_QOS)
+        node.create_subscription(JointTrajectory, 'joint_trajectory', self._on_trajectory,
+                                 HEAR_ALL_QOS)
+        node.create_timer(1 / JOINT_STATES_HZ, self._publish_joints)
+        node.create_timer(1 / STOP_TOPIC_HZ, self.publish_stop)
+
+    def _publish_joints(self) -> None:
+        now_ns = time.time_ns()
+        reference = self._controller.reference(now_ns)
+        if self.is_silent:
+            return
+        position_J = np.full(len(START_J), np.nan) if self.is_nan else reference.position_J
+        self._joints.publish(joint_state_message(
+            self.robot.joint_names, position_J, reference.velocity_J, now_ns, ROS_TYPES))
+        if not self.is_nan:
+            self.joints_ns = now_ns
+
+    def publish_stop(self) -> None:
+        """Publish what is asked on the stop topic."""
+        self._stop.publish(Bool(data=self.asks_stop))
+
+    def stop_is_heard(self) -> bool:
+        """Tell whether somebody has listened to the stop topic for a few messages."""
+        heard = self._stop.get_subscription_count() > 0
+        self._heard_ns = (self._heard_ns or time.time_ns()) if heard else 0
+        return heard and time.time_ns() - self._heard_ns > 5 * NS_PER_S // STOP_TOPIC_HZ
+
+    def _on_trajectory(self, message: JointTrajectory) -> None:
+        received = Received.of(message)
+        self.received.append(received)
+        now_ns = received.at_ns
+        before = self._controller.reference(now_ns)
+        try:
+            self._controller.accept(message, now_ns, before)
+        except Refused as reason:
+            self.refused.append(str(reason))
+
+    def first(self, is_hold: bool, after_ns: int) -> Received | None:
+        """Return the first hold, or plan, that was received after a time."""
+        for each in reversed(self.received):
+            if each.at_ns < after_ns:
+                break
+        return next((each for each in list(self.received)
+                     if each.at_ns >= after_ns and each.is_hold == is_hold), None)
+
+
+# -- the cameras, from outside their process
+
+class Cameras:
+    """Sends frames from a process of its own; ended on leaving."""
+
+    def __init__(self, run: CameraRun):
+        context = multiprocessing.get_context('spawn')
+        self._pipe, other = context.Pipe()
+        self._process = context.Process(target=run_cameras, args=[run, other], daemon=True)
+        self._process.start()
+
+    def ask(self, what: str, camera: int = 0):
+        """Have it do something between two frames, and return its answer."""
+        self._pipe.send((what, camera))
+        if not self._pipe.poll(PATIENCE_S):
+            raise RigError(f'the cameras did not answer {what!r} within {PATIENCE_S} s')
+        return self._pipe.recv()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        if self._process.is_alive():
+            self._pipe.send(('end', 0))
+        self._process.join(PATIENCE_S)
+
+
+# -- everything together
+
+class Rig:
+    """A running policy with its cameras and its arm."""
+
+    def __init__(self, conductor: Conductor, cameras: Cameras, robot: RobotSpec, policy_pid: int):
+        self.conductor, self.cameras, self.robot = conductor, cameras, robot
+        self.policy_pid = policy_pid
+        self.decisions, self.inputs, self.told = [], {}, 0
+        self.arm = Arm(conductor.node, robot)
+        conductor.node.create_subscription(
+            DiagnosticArray, 'policy/decision', self.decisions.append, HEAR_ALL_QOS)
+        conductor.node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics,
+                                           HEAR_ALL_QOS)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if status.name == 'policy: inputs':
+                self.inputs = {item.key: item.value for item in status.values}
+                self.told += 1
+
+    def wait(self, condition: Callable[[], object], what: str):
+        """Return the condition's value when it is true; raise RigError when it never is."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not (value := condition()):
+            if time.monotonic() > deadline:
+                raise RigError(f'waited {PATIENCE_S:g} s in vain for {what}')
+            time.sleep(0.002)
+        return value
+
+    def count_frames(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Halt the cameras; return how many frames of each were sent and have arrived so far."""
+        sent = self.cameras.ask('halt')
+        told = self.told
+        self.wait(lambda: self.told >= told + 2, 'diagnostics of the policy')
+        arrived = self.arrived()
+        self.cameras.ask('go on')
+        return dict(zip(arrived, sent)), arrived
+
+    def arrived(self) -> dict[str, int]:
+        """Return how many frames of each camera had reached the policy when it told last."""
+        return {camera.name: int(self.inputs.get(f'{camera.name}_count', 0))
+                for camera in self.robot.cameras}
+
+    def start(self) -> None:
+        """Activate the policy, tell it to move, and wait until it does."""
+        self.conductor.activate()
+        self.conductor.say(SENTENCE)
+        self.wait_for_motion()
+
+    def wait_for_motion(self, seconds: float = 0.5) -> None:
+        """Wait until plans have come, and no hold, for a while."""
+        def moves():
+            newest = self.arm.received[-30:]
+            since_ns = time.time_ns() - round(seconds * NS_PER_S)
+            return (len(newest) > 1 and newest[-1].at_ns > since_ns and not any(
+                each.is_hold for each in newest if each.at_ns > since_ns) and any(
+                not each.is_hold for each in newest if each.at_ns <= since_ns))
+        self.wait(moves, 'the robot to move')
+
+
+@contextmanager
+def open_rig(run: CameraRun, **policy_parameters) -> Iterator[Rig]:
+    """Bring up cameras, arm and policy on this process's graph; the policy is configured."""
+    robot = make_robot(run.cameras)
+    with tempfile.TemporaryDirectory(prefix='trimodal_ros_') as name:
+        folder = Path(name)
+        write_robot(robot, folder / 'robot.yaml')
+        write_checkpoint(robot, folder / 'checkpoint')
+        with NodeProcesses(folder / 'log') as processes, Cameras(run) as cameras:
+            processes.start('policy', {
+                'checkpoint': folder / 'checkpoint', 'robot': folder / 'robot.yaml',
+                'dry_run': False, **policy_parameters})
+            conductor = Conductor(processes)
+            try:
+                conductor.transition(Transition.TRANSITION_CONFIGURE)
+                yield Rig(conductor, cameras, robot, processes.pid('policy'))
+            finally:
+                conductor.close()

@@ -1,0 +1,92 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Whether the robot may be commanded, and if not, why and until when."""
+
+from __future__ import annotations
+
+from typing import get_args, Literal
+
+Resume = Literal['auto', 'service']
+NO_INSTRUCTION = 'no instruction'
+IDLE = ('', NO_INSTRUCTION)  # nothing is wrong
+
+
+class Interlock:
+    """
+    Holds, which end, and stops, which somebody must end; not locked, lock outside.
+
+    A hold ends by itself after ``resume_after`` good observations in a row, or with resume
+    'service' by ``resume``; having no instruction ends with one. A stop ends by ``resume`` alone,
+    and not while whoever asked for it still does.
+    """
+
+    def __init__(self, resume: Resume = 'auto', resume_after: int = 3):
+        if resume not in get_args(Resume):
+            raise ValueError(f'resume {resume!r} is not one of {", ".join(get_args(Resume))}')
+        self.resume_by, self.resume_after = resume, resume_after
+        self.reason = ''                  # what the robot is held for; '' while it is commanded
+        self.details = ''                 # its numbers, which may change
+        self.stopped_by = ''              # who stopped it
+        self._asking: set[str] = set()    # who still asks for the stop
+        self._good = 0
+        self._released = True
+
+    def begin(self) -> None:
+        """Let go of every hold, as when the robot is activated."""
+        self.reason, self.details, self._good, self._released = '', '', 0, True
+
+    def hold(self, what: str, details: str = '') -> bool:
+        """Hold; tell whether that is for something else than before."""
+        is_new = what != self.reason
+        if what not in IDLE:
+            self._released = False
+        self.reason, self.details, self._good = what, details, 0
+        return is_new
+
+    def good(self) -> None:
+        """Count a complete and fresh observation."""
+        self._good += 1
+
+    def stop(self, who: str, asks_on: bool = False) -> None:
+        """Stop; ``asks_on`` when who stops says so until it says otherwise."""
+        self.stopped_by = who
+        self._released = False
+        if asks_on:
+            self._asking.add(who)
+
+    def ask_no_more(self, who: str) -> None:
+        """Note that who stopped the robot doesn't ask for it any more; it stays stopped."""
+        self._asking.discard(who)
+
+    def resume(self) -> None:
+        """End the stop and let a hold end. Raises ValueError while somebody asks for the stop."""
+        if self._asking:
+            raise ValueError(f'still stopped by {", ".join(sorted(self._asking))}')
+        self.stopped_by, self._released = '', True
+
+    @property
+    def may_plan(self) -> bool:
+        """Tell whether a plan may be made and sent, if nothing new is wrong."""
+        if self.stopped_by:
+            return False
+        if self.resume_by == 'service' and not self._released:
+            return False
+        return self.reason in IDLE or self._good >= self.resume_after
+
+    def command(self) -> bool:
+        """Note that the robot is commanded; tell whether it was held before."""
+        was_held = bool(self.reason)
+        self.reason = self.details = ''
+        return was_held

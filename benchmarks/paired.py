@@ -50,7 +50,7 @@ def run(first: list[Path], second: list[Path]) -> None:
     difference, half = difference_interval(wins, losses, len(one))
     print(f'only the second: {wins}, only the first: {losses}; difference '
           f'{100 * difference:+.1f} points ({100 * (difference - half):+.1f} to '
-          f'{100 * (difference + half):+.1f}), p = {sign_test(wins, losses):.3f}')
+          f'{100 * (difference + half):+.1f}), p = {sign_test(wins, losses):.2g}')
 
 
 def _successes(files: list[Path]) -> dict[int, bool]:

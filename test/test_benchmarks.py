@@ -19,8 +19,9 @@ import json
 import pytest
 import torch
 
-from benchmarks import alignment, gradients, loss_memory, paired, ranking
+from benchmarks import alignment, central, gradients, loss_memory, paired, ranking
 from trimodal_ros.plan.checkpoint import load_checkpoint, save_checkpoint
+from trimodal_ros.spec import Observation
 
 
 def test_alignment_benchmark_goes_on_and_prints_its_table(episodes, tmp_path, capsys):
@@ -76,6 +77,23 @@ def test_ranking_lies_between_chance_and_knowing(small_checkpoint, episodes, tmp
     for name, cell, gain in rows:
         expected = error['chance: the first'] - error[name]
         assert abs(float(gain.split()[0]) - expected) < 2e-4, cell
+
+
+def test_central_policy_has_one_of_its_samples(small_checkpoint, so101):
+    """Catches a control that carries out the first sample, or a mean that no sample is."""
+    torch.manual_seed(0)
+    policy = load_checkpoint(small_checkpoint, decoder='flow')
+    seen, policy.candidates, kept = Observation.make_example(so101), 6, []
+    sample = type(policy)._sample
+    policy.__class__ = central.CentralPolicy
+    taken_TJ = policy.plan(seen).position_TJ
+    policy.__class__ = central.Policy
+    policy._sample = lambda *arguments: kept.append(sample(policy, *arguments)) or kept[-1]
+    policy.plan(seen)
+    distance = [float(abs(torch.tensor(taken_TJ) - chunk_TJ).max()) for chunk_TJ in kept[0]]
+    unit_NTJ = kept[0] / policy.normalizer.chunk_scale
+    far = [float((unit_TJ - unit_NTJ.mean(0)).abs().sum()) for unit_TJ in unit_NTJ]
+    assert distance.index(min(distance)) == far.index(min(far)) and min(distance) < 1e-6
 
 
 def test_paired_counts_who_alone_succeeds(tmp_path, capsys):

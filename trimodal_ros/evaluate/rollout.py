@@ -106,7 +106,7 @@ def run_trials(checkpoint: Path, trials: list[Trial], workers: int, replan_steps
                rules: Rules | None = None) -> list[TrialResult]:
     """Run trials on several processes, with a progress bar; results in order."""
     check_planner(checkpoint, replan_steps, candidates)
-    jobs = [(_run, trial, replan_steps, max_steps, rules) for trial in trials]
+    jobs = [(run_trial, trial, replan_steps, max_steps, rules) for trial in trials]
     return run_jobs(jobs, checkpoint, workers, candidates)
 
 
@@ -133,8 +133,9 @@ def _call(job: tuple[Callable, ...]):
     return function(*_WORKER['both'], *arguments)
 
 
-def _run(simulated: SimulatedRobot, policy: Policy, trial: Trial, replan_steps: int,
-         max_steps: int, rules: Rules | None) -> TrialResult:
+def run_trial(simulated: SimulatedRobot, policy: Policy, trial: Trial, replan_steps: int,
+              max_steps: int, rules: Rules | None = None) -> TrialResult:
+    """Run one trial; without its success it ends after ``max_steps``."""
     result = run_episode(simulated, policy.robot, trial.layout, trial.instruction,
                          PolicyPlanner(policy, replan_steps), max_steps, rules=rules)
     return TrialResult(

@@ -120,7 +120,7 @@ class Bench:
 
     def settle(self):
         """Wait until the worker has nothing to do, and forget what it decided."""
-        self.commander._due.clear()
+        self.commander._worker.calm()
         while not self.reports.empty():
             self.reports.get()
 
@@ -180,7 +180,7 @@ def test_hold_ends_after_as_many_good_observations_as_asked_for(make_bench):
     bench.settle()
     for _ in range(3):
         bench.step()
-        assert not bench.commander._due.is_set() and not bench.commander.interlock.may_plan
+        assert not bench.commander._worker.is_due and not bench.commander.interlock.may_plan
     bench.decision()
     assert bench.commander.interlock.reason == '' and bench.told[-1] == 'commanding'
 
@@ -272,7 +272,7 @@ def test_jump_ahead_is_noticed_whatever_comes_first(make_bench):
     bench.joints()
     bench.image()
     assert any(text.startswith('holding: clock jumped ahead: ') for text in bench.told)
-    assert not bench.commander._due.is_set()
+    assert not bench.commander._worker.is_due
     bench.decision()
 
 

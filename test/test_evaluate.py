@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import pytest
 
-from trimodal_ros.command.commander import Told
+from trimodal_ros.command.outlet import Told
 from trimodal_ros.command.pilot import Decision, STAGES
 from trimodal_ros.evaluate.__main__ import describe
 from trimodal_ros.evaluate.film import camera_frames, write_animation, write_strip

@@ -40,7 +40,7 @@ from policy_graph import (
 import pytest
 from std_srvs.srv import Trigger
 
-from trimodal_ros.command import commander as commander_module
+from trimodal_ros.command import worker as worker_module
 from trimodal_ros.command.message import from_message
 from trimodal_ros.nodes.ros import now_ns
 from trimodal_ros.observe.stamp import stamp_ns
@@ -172,7 +172,7 @@ def test_nothing_is_planned_before_an_instruction(moving_checkpoint, so101):
         activate(policy)
         wait_for(policy._command.get_subscription_count, 'the driver to be heard')
         for _ in range(3):
-            policy.commander._due.set()
+            policy.commander._worker.wake()
             wait_for_rounds(driver)
         assert not driver.trajectories and policy.commander._read is None
         assert not driver.decisions
@@ -193,7 +193,7 @@ def test_deactivate_holds_and_is_quiet(commanding):
     """Catches commands from a node that was told to stop."""
     driver, policy = commanding
     hold_after(driver, policy.trigger_deactivate, 'holding: deactivated')
-    assert policy.commander._worker is None
+    assert not policy.commander._worker.is_running
     activate(policy)
     goes_on(driver)
 
@@ -237,7 +237,7 @@ def test_stop_does_not_wait_for_the_model(commanding, stop, reason):
 
 def test_model_that_never_returns_does_not_keep_the_node(commanding, monkeypatch):
     """Catches a node that can't be stopped, and one that is active with two workers."""
-    monkeypatch.setattr(commander_module, 'WORKER_PATIENCE_S', 0.05)
+    monkeypatch.setattr(worker_module, 'PATIENCE_S', 0.05)
     driver, policy = commanding
     model = SlowModel(policy)
     hold_after(driver, policy.trigger_deactivate, 'holding: deactivated')

@@ -21,48 +21,18 @@ thread decides. What is sent, and whether it may be, is settled under the pilot'
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-import threading
+from dataclasses import replace
 import traceback
-from typing import Protocol
 
-from .interlock import Interlock, NO_INSTRUCTION
+from .interlock import Interlock, NO_INSTRUCTION, StopTopic
+from .outlet import Outlet, Thinker, Told
 from .pilot import Decision, Pilot
+from .worker import PATIENCE_S, Worker
 from ..observe.image import ImageError
 from ..observe.instruction import InstructionError
 from ..observe.joints import JointStateError
 from ..observe.observer import NotReady
 from ..spec import NS_PER_S, Trajectory
-from ..stopwatch import Stopwatch
-
-WORKER_PATIENCE_S = 2.0  # for the model to return once the worker is told to end
-
-
-class Thinker(Protocol):
-    """A policy, as far as commanding needs it."""
-
-    content_hash: str
-    stopwatch: Stopwatch
-    plan: Callable
-    sentences: object  # with ``tokens(sentence)``, slow the first time, then kept
-
-
-class Outlet(Protocol):
-    """Where commands, records and words go."""
-
-    def send(self, trajectory: Trajectory) -> None: ...
-    def report(self, decision: Decision, told: Told) -> None: ...
-    def tell(self, level: str, text: str) -> None: ...
-
-
-@dataclass(frozen=True)
-class Told:
-    """An instruction: ``number`` counts them, ``since_ns`` is when its first command went out."""
-
-    sentence: str = ''
-    number: int = 0
-    since_ns: int = 0
 
 
 class Commander:
@@ -79,7 +49,7 @@ class Commander:
         self.dry_run, self.told = dry_run, Told()
         self.is_active = False
         self._replan_ns = round(replan_s * NS_PER_S)
-        self._due, self._worker = threading.Event(), None
+        self._worker = Worker(self._work, 'decide')
         self._plan_from_ns = 0  # images stamped earlier are not planned from
         self._counted_ns = 0    # images stamped later may count as good
         self._seen_ns = 0       # when the clock was looked at last
@@ -87,8 +57,7 @@ class Commander:
         self._unusable = ''     # what is wrong with what the robot was told last
         self._holds = 0         # a decision begun before the last one is not sent
         self._next = None       # the policy that takes over
-        self._stop_topic, self._max_silence_s = '', 0.0
-        self._stop_heard_ns = None
+        self._stop_topic = StopTopic()
 
     # -- begin and end
 
@@ -104,7 +73,9 @@ class Commander:
             self.pilot.observer.check_alive(self.pilot.clock())
         except NotReady as error:
             return str(error)
-        return f'stop topic {self._stop_topic!r}: silent' if self._is_stop_topic_silent() else ''
+        topic = self._stop_topic
+        silent = topic.is_silent(self.pilot.clock())
+        return f'stop topic {topic.name!r}: silent' if silent else ''
 
     def start(self) -> bool:
         """Begin commanding; False while the model of an earlier start has not returned."""
@@ -114,11 +85,9 @@ class Commander:
             self.pilot.commanded.clear()
             self.pilot.begin()
             self.interlock.begin()
-            self._due.clear()
             self._plan_from_ns, self._counted_ns = 0, 0
             self._seen_ns = self.pilot.clock()
             self.is_active = True
-        self._worker = threading.Thread(target=self._work, name='decide', daemon=True)
         self._worker.start()
         return True
 
@@ -131,16 +100,12 @@ class Commander:
 
     def end_worker(self) -> bool:
         """Wait for the worker of a start that is over; say so when it doesn't return."""
-        self._due.set()
-        if self._worker is not None:
-            self._worker.join(WORKER_PATIENCE_S)
-            if self._worker.is_alive():
-                self.outlet.tell('error', (
-                    f'the model has not returned for {WORKER_PATIENCE_S} s; what it returns is '
-                    'left out, and until then the node cannot be activated'))
-                return False
-        self._worker = None
-        return True
+        ended = self._worker.end()
+        if not ended:
+            self.outlet.tell('error', (
+                f'the model has not returned for {PATIENCE_S} s; what it returns is left out, and '
+                'until then the node cannot be activated'))
+        return ended
 
     # -- what comes in
 
@@ -184,7 +149,7 @@ class Commander:
                 self.told = Told(after, self.told.number + bool(after))
         if after != before:
             self.outlet.tell('info', f'instruction {after!r}')
-            self._due.set()  # the worker reads it, and plans for it on the next images
+            self._worker.wake()  # it reads it, and plans for it on the next images
 
     def stop_by(self, who: str, asks_on: bool = False) -> None:
         """Stop whatever goes on, until ``resume``."""
@@ -194,23 +159,17 @@ class Commander:
 
     def listen_to_stop(self, topic: str, max_silence_s: float) -> None:
         """Expect ``on_stop_topic`` at least so often from now on."""
-        self._stop_topic, self._max_silence_s = topic, max_silence_s
+        self._stop_topic = StopTopic(topic, max_silence_s)
 
     def on_stop_topic(self, asks: bool) -> None:
         """Stop, or note that this isn't asked for any more."""
+        topic = self._stop_topic
         with self.pilot.lock:
-            self._stop_heard_ns = self.pilot.clock()
+            topic.heard_ns = self.pilot.clock()
             if not asks:
-                self.interlock.ask_no_more(self._stop_topic)
-            elif self.interlock.stopped_by != self._stop_topic:
-                self.stop_by(self._stop_topic, asks_on=True)
-
-    def _is_stop_topic_silent(self) -> bool:
-        if not self._stop_topic:
-            return False
-        heard_ns = self._stop_heard_ns
-        return heard_ns is None or (
-            self.pilot.clock() - heard_ns > self._max_silence_s * NS_PER_S)
+                self.interlock.ask_no_more(topic.name)
+            elif self.interlock.stopped_by != topic.name:
+                self.stop_by(topic.name, asks_on=True)
 
     def resume(self) -> None:
         """
@@ -257,7 +216,7 @@ class Commander:
             self._count_good()
         if stamp >= self._plan_from_ns and self.interlock.may_plan:
             self._plan_from_ns = stamp + self._replan_ns
-            self._due.set()
+            self._worker.wake()
 
     def _count_good(self) -> None:
         try:
@@ -270,15 +229,17 @@ class Commander:
         """Plan from the next complete set of images: those at hand have aged."""
         with self.pilot.lock:
             self._plan_from_ns = (self.pilot.observer.image_stamp_ns or 0) + 1
-            self._due.clear()
+            self._worker.calm()
 
     def supervise(self) -> None:
         """Hold when an input is missing or stale, the chunk has run out or the clock went back."""
         with self.pilot.lock:
             if self._notice_jump():
                 return
-            if self.is_active and self._is_stop_topic_silent() and not self.interlock.stopped_by:
-                self.stop_by(f'{self._stop_topic}: silent')
+            topic = self._stop_topic
+            silent = self.is_active and topic.is_silent(self.pilot.clock())
+            if silent and not self.interlock.stopped_by:
+                self.stop_by(f'{topic.name}: silent')
             elif not self.pilot.observer.instruction:
                 self._hold(NO_INSTRUCTION, self._unusable)
             else:
@@ -310,8 +271,7 @@ class Commander:
         """Forget all stamps after a jump back: until they are reached again they mislead."""
         hold = self.pilot.forget()
         self._plan_from_ns, self._counted_ns = 0, 0
-        if self._stop_heard_ns is not None:
-            self._stop_heard_ns = self.pilot.clock()
+        self._stop_topic.start_again(self.pilot.clock())
         if self.is_active and hold is not None:
             self._send(hold, is_hold=True)
         self._hold('clock jumped back')
@@ -319,24 +279,19 @@ class Commander:
     # -- the worker
 
     def _work(self) -> None:
-        while self.is_active:
-            self._due.wait()
-            self._due.clear()
-            if not self.is_active:
-                return
-            try:
-                self._decide()
-            except NotReady as error:
-                self._plan_soon()
-                self._hold(error.what, error.reason)
-            except ImageError as error:
-                self._plan_soon()
-                self._hold('unreadable image', str(error))
-            except InstructionError as error:
-                self._hold('unreadable instruction', str(error))
-            except Exception as error:  # noqa: B902 - the robot must be held whatever it does
-                self._plan_soon()
-                self._hold_after(error)
+        try:
+            self._decide()
+        except NotReady as error:
+            self._plan_soon()
+            self._hold(error.what, error.reason)
+        except ImageError as error:
+            self._plan_soon()
+            self._hold('unreadable image', str(error))
+        except InstructionError as error:
+            self._hold('unreadable instruction', str(error))
+        except Exception as error:  # noqa: B902 - the robot must be held whatever it does
+            self._plan_soon()
+            self._hold_after(error)
 
     def _hold_after(self, error: Exception) -> None:
         if self.is_active:

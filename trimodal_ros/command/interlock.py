@@ -16,11 +16,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import get_args, Literal
+
+from ..spec import NS_PER_S
 
 Resume = Literal['auto', 'service']
 NO_INSTRUCTION = 'no instruction'
 IDLE = ('', NO_INSTRUCTION)  # nothing is wrong
+
+
+@dataclass
+class StopTopic:
+    """A topic that asks for a stop, or says that it doesn't, again and again; '' for none."""
+
+    name: str = ''
+    max_silence_s: float = 0.0
+    heard_ns: int | None = None
+
+    def is_silent(self, now_ns: int) -> bool:
+        """Tell whether it has not been heard for longer than it may be."""
+        heard_ns = self.heard_ns
+        return bool(self.name) and (
+            heard_ns is None or now_ns - heard_ns > self.max_silence_s * NS_PER_S)
+
+    def start_again(self, now_ns: int) -> None:
+        """Measure silence from now on, after a jump of the clock."""
+        self.heard_ns = None if self.heard_ns is None else now_ns
 
 
 class Interlock:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from .ros import ROS_TYPES
-from ..command.commander import Told
+from ..command.outlet import Told
 from ..command.pilot import Decision
 
 

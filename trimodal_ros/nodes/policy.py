@@ -66,9 +66,10 @@ from .ros import (
     run_node,
     SENSOR_QOS,
 )
-from ..command.commander import Commander, Told
+from ..command.commander import Commander
 from ..command.guard import SCORES
 from ..command.message import to_message
+from ..command.outlet import Told
 from ..command.pilot import Decision, Pilot
 from ..plan.checkpoint import load_checkpoint
 from ..plan.policy import Policy

@@ -147,6 +147,7 @@ class Commander:
             after = observer.instruction
             if after != before:
                 self.told = Told(after, self.told.number + bool(after))
+                self._read = None  # the images at hand have aged, even if it is the same again
         if after != before:
             self.outlet.tell('info', f'instruction {after!r}')
             self._worker.wake()  # it reads it, and plans for it on the next images

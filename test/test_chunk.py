@@ -195,6 +195,8 @@ def test_ensemble_is_the_weighted_mean_of_what_reaches_a_time():
     blender, commanded = Blender('ensemble'), CommandedMotion()
     first, second = chunk(ramp(0.2, 0.2)), chunk(ramp(0.6, 0.6), START_NS + 300 * MS)
     blender.blend(first, 'go', commanded, START_NS)
+    blender.sent(is_hold=False)
+    blender.blend(chunk(ramp(0.9, 0.9)), 'go', commanded, START_NS)  # and not sent
     mean = blender.blend(second, 'go', commanded, START_NS)
     young = np.exp(-ENSEMBLE_DECAY)
     both = (0.2 + young * 0.6) / (1 + young)
@@ -206,8 +208,9 @@ def test_ensemble_leaves_out_what_was_planned_for_something_else(forget):
     """Catches a mean of two errands, and one with plans from before a hold."""
     blender, commanded = Blender('ensemble'), CommandedMotion()
     blender.blend(chunk(ramp(0.2, 0.2)), 'go left', commanded, START_NS)
+    blender.sent(is_hold=False)
     if forget:
-        blender.forget()
+        blender.sent(is_hold=True)
     mean = blender.blend(chunk(ramp(0.6, 0.6)), 'go left' if forget else 'go right', commanded,
                          START_NS)
     assert mean.position_TJ[:, 0].tolist() == [0.6] * 8

@@ -14,6 +14,7 @@
 
 """When is decided and when is held: the policy node without ROS, on a clock of the test's."""
 
+from dataclasses import replace
 import queue
 import threading
 import time
@@ -21,7 +22,7 @@ import time
 import numpy as np
 import pytest
 
-from trimodal_ros.command.commander import Commander
+from trimodal_ros.command.commander import Commander, STRAY
 from trimodal_ros.command.interlock import Interlock
 from trimodal_ros.command.pilot import Pilot
 from trimodal_ros.record.messages import BAG_TYPES
@@ -57,13 +58,13 @@ class Bench:
     """A commander with inputs and a clock that go on by ``step``; it is its own outlet."""
 
     def __init__(self, policy=None, interlock=None, **options):
-        self.now_ns, self.shade = 1_000 * NS_PER_S, 0
+        self.now_ns, self.steady_ns, self.shade = 1_000 * NS_PER_S, 0, 0
         self.sent, self.reports, self.told = [], queue.Queue(), []
         self.pilot = Pilot(ROBOT, None, lambda: self.now_ns)
         policy = policy or SlowlyTurning()
         self.pilot.planner = policy.plan
         self.commander = Commander(self.pilot, policy, self, interlock or Interlock(),
-                                   REPLAN_NS / NS_PER_S, **options)
+                                   REPLAN_NS / NS_PER_S, steady=lambda: self.steady_ns, **options)
         self._decide, self.commander._decide = self.commander._decide, self._decide_busily
         self.is_busy = threading.Lock()
 
@@ -96,6 +97,7 @@ class Bench:
         """Let time go on and look after the robot."""
         for _ in range(times):
             self.now_ns += STEP_NS
+            self.steady_ns += STEP_NS
             self.joints()
             if image:
                 self.image()
@@ -245,9 +247,43 @@ def test_stop_topic_is_heard_and_missed(make_bench):
     assert commander.interlock.stopped_by == STOP
     with pytest.raises(ValueError, match='still stopped'):
         commander.resume()
+    for asks in (False, True):  # a button that bounces
+        commander.on_stop_topic(asks)
+    with pytest.raises(ValueError, match='still stopped'):
+        commander.resume()
     commander.on_stop_topic(False)
     commander.resume()
     assert commander.interlock.stopped_by == ''
+
+
+def test_arm_that_is_blocked_is_stopped_before_the_next_plan(make_bench):
+    """Catches a command that runs away from an arm somebody holds, and pushes it again."""
+    bench = make_bench(policy=SlowlyTurning(speed_rad_s=0.5))
+    bench.decision()
+    middle_J = (ROBOT.lower_J + ROBOT.upper_J) / 2
+    bench.pilot.rules = replace(bench.pilot.rules, max_tracking_error_rad=0.01)
+    for _ in range(4):
+        bench.now_ns += STEP_NS
+        bench.commander.on_joints(joint_state_message(
+            ROBOT.joint_names, middle_J, [], bench.now_ns, BAG_TYPES))
+    bench.image()
+    bench.commander.supervise()
+    assert bench.commander.interlock.stopped_by == STRAY and bench.pilot.is_braking
+    assert "joint 'shoulder': measured" in bench.commander.interlock.details
+    bench.commander.resume()
+    assert bench.commander.interlock.stopped_by == ''
+
+
+def test_activated_again_while_braking_goes_on_from_there(make_bench):
+    """Catches an arm taken to rest that has not come to rest yet."""
+    bench = make_bench(policy=SlowlyTurning(speed_rad_s=0.5))
+    bench.decision()
+    bench.step(2)
+    bench.commander.stop('deactivated')
+    assert bench.commander.start() and bench.pilot.commanded
+    bench.step(10, image=False)
+    bench.commander.stop('deactivated')
+    assert bench.commander.start() and not bench.pilot.commanded
 
 
 def test_stop_topic_silent_since_before_the_clock_went_back_stops(make_bench):

@@ -43,19 +43,19 @@ pytestmark = pytest.mark.usefixtures('ros')
 
 def change_state(driver, name, transition, goal):
     """
-    Ask for a transition, and for the state until it is there.
+    Ask for a transition and for the state, again and again until it is there.
 
-    The answer to a client the service hasn't met yet is lost; asked for a transition that it has
-    made already, an rclpy node ends.
+    The answer to a client the service hasn't met yet is lost; and on a busy machine an input may
+    be stale at that moment, which refuses activation.
     """
     change = driver.create_client(ChangeState, f'{name}/change_state')
     state = driver.create_client(GetState, f'{name}/get_state')
     wait_for(lambda: change.service_is_ready() and state.service_is_ready(), name)
-    change.call_async(ChangeState.Request(transition=Transition(id=transition)))
     since, asked = driver.rounds, []
 
     def is_there():
         if driver.rounds - since >= len(asked) * MORE_ROUNDS:
+            change.call_async(ChangeState.Request(transition=Transition(id=transition)))
             asked.append(state.call_async(GetState.Request()))
         return any(future.done() and future.result().current_state.id == goal
                    for future in asked)
@@ -109,3 +109,15 @@ def test_process_that_is_killed_leaves_a_robot_that_comes_to_rest(
         wait_for_rounds(driver)
         assert driver.trajectories[-1] is last
         assert_safe(driver)
+
+
+def test_activating_twice_does_not_end_the_process(moving_checkpoint, so101, tmp_path):
+    """Catches an active policy that a superfluous request takes away from its robot."""
+    with commanding_process(moving_checkpoint, so101, tmp_path, 'policy_active') as (driver, pid):
+        client = driver.create_client(ChangeState, 'policy_active/change_state')
+        wait_for(client.service_is_ready, 'the service')
+        client.call_async(ChangeState.Request(
+            transition=Transition(id=Transition.TRANSITION_ACTIVATE)))
+        wait_for(lambda: any('transition refused' in line for line in driver.logged), 'an error')
+        count = len(driver.trajectories)
+        wait_for(lambda: len(driver.trajectories) > count + 1, 'the policy to go on')

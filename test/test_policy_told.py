@@ -73,7 +73,7 @@ def test_diagnosis_says_how_everything_is(commanding):
     told = values(wait_for_diagnosis(driver, 'commanding'))
     assert told['instruction'] == SENTENCE and told['instruction_since_ns'] != '0'
     assert set(values(wait_for_diagnosis(driver, 'all alive', 'inputs'))) == {
-        'front_age_ms', 'wrist_age_ms', 'joints_age_ms'}
+        f'{name}_{what}' for name in ('front', 'wrist', 'joints') for what in ('age_ms', 'count')}
     assert {'age_p99_ms', 'vision_p50_ms'} <= set(values(
         wait_for_diagnosis(driver, 'age_p99_ms', 'timing')))
     policy.commander.policy.decoder.head[-1].bias.data.fill_(0.9)

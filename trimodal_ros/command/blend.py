@@ -37,7 +37,8 @@ class Blender:
     Remembers what was planned, as far as ``how`` needs it.
 
     'none': the new chunk as it is. 'ensemble': the mean of all chunks that reach a time, the
-    oldest weighted most (temporal ensembling, ACT). 'prefix': the first steps to come stay what
+    oldest weighted most (temporal ensembling, ACT): what was seen longer ago than an age budget
+    allows counts too. 'prefix': the first steps to come stay what
     is already committed (real-time chunking with a clamped prefix).
     """
 
@@ -46,11 +47,19 @@ class Blender:
             raise ValueError(f'blending {how!r} is not one of {", ".join(get_args(Blending))}')
         self.how, self.prefix_steps = how, prefix_steps
         self._planned = deque(maxlen=ENSEMBLE_CHUNKS)
-        self._instruction = None
+        self._instruction = self._newest = None
 
     def forget(self) -> None:
         """Forget all plans, as after a hold."""
         self._planned.clear()
+
+    def sent(self, is_hold: bool) -> None:
+        """Note that the plan blended last was sent, or a hold: that makes all before it void."""
+        if is_hold:
+            self.forget()
+        elif self._newest is not None:
+            self._planned.append(self._newest)
+        self._newest = None
 
     def blend(self, planned: Trajectory, instruction: str, commanded: CommandedMotion,
               now_ns: int) -> Trajectory:
@@ -58,8 +67,8 @@ class Blender:
         if instruction != self._instruction:
             self.forget()
             self._instruction = instruction
+        self._newest = planned
         if self.how == 'ensemble':
-            self._planned.append(planned)
             return self._mean(planned)
         if self.how == 'prefix':
             return self._clamped(planned, commanded, now_ns)
@@ -67,7 +76,7 @@ class Blender:
 
     def _mean(self, planned: Trajectory) -> Trajectory:
         total_TJ, weight_T = np.zeros_like(planned.position_TJ), np.zeros(len(planned.time_s_T))
-        spans = [(_times_s(other, planned), other) for other in self._planned]
+        spans = [(_times_s(other, planned), other) for other in (*self._planned, planned)]
         reaching = [span for span in spans if span[0][-1] >= planned.time_s_T[0] - ROUNDING_S]
         for age, (own_s_T, other) in enumerate(reaching):
             covered_T = ((planned.time_s_T >= own_s_T[0] - ROUNDING_S)

@@ -51,8 +51,10 @@ def clamp_chunk(planned: Trajectory, lead: list[JointReference],
                         robot.upper_J - MARGIN_RAD)
     time_s_T, position_TJ, velocity_TJ = _follow(
         robot, start, start_s, planned.time_s_T, target_TJ)
-    trajectory = after_lead(robot, planned.stamp_ns, lead, time_s_T, position_TJ, velocity_TJ,
-                            planned.alignment)
+    stamp_ns = min(planned.stamp_ns, lead[0].time_ns)  # a camera's clock may be ahead
+    trajectory = after_lead(robot, stamp_ns, lead,
+                            time_s_T + (planned.stamp_ns - stamp_ns) / NS_PER_S, position_TJ,
+                            velocity_TJ, planned.alignment)
     check_limits(trajectory, lead[0])
     return trajectory, _events(planned, start, start_s)
 

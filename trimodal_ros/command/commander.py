@@ -21,7 +21,9 @@ thread decides. What is sent, and whether it may be, is settled under the pilot'
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+import time
 import traceback
 
 from .interlock import Interlock, NO_INSTRUCTION, StopTopic
@@ -34,19 +36,22 @@ from ..observe.joints import JointStateError
 from ..observe.observer import NotReady
 from ..spec import NS_PER_S, Trajectory
 
+STRAY = 'an arm that is not where it is commanded'
+
 
 class Commander:
     """
     Commands a robot by a policy between ``start`` and ``stop``.
 
     With ``dry_run`` everything goes on as if, but nothing counts as commanded: each plan begins
-    where the arm is.
+    where the arm is. ``steady`` is a clock in ns that never jumps.
     """
 
     def __init__(self, pilot: Pilot, policy: Thinker, outlet: Outlet, interlock: Interlock,
-                 replan_s: float, dry_run: bool = False):
+                 replan_s: float, dry_run: bool = False,
+                 steady: Callable[[], int] = time.monotonic_ns):
         self.pilot, self.policy, self.outlet, self.interlock = pilot, policy, outlet, interlock
-        self.dry_run, self.told = dry_run, Told()
+        self.dry_run, self.told, self.steady = dry_run, Told(), steady
         self.is_active = False
         self._replan_ns = round(replan_s * NS_PER_S)
         self._worker = Worker(self._work, 'decide')
@@ -74,7 +79,7 @@ class Commander:
         except NotReady as error:
             return str(error)
         topic = self._stop_topic
-        silent = topic.is_silent(self.pilot.clock())
+        silent = topic.is_silent(self.steady())
         return f'stop topic {topic.name!r}: silent' if silent else ''
 
     def start(self) -> bool:
@@ -82,7 +87,8 @@ class Commander:
         if not self.end_worker():
             return False
         with self.pilot.lock:
-            self.pilot.commanded.clear()
+            if not self.pilot.is_moving or self.pilot.stray():  # else it brakes still
+                self.pilot.commanded.clear()
             self.pilot.begin()
             self.interlock.begin()
             self._plan_from_ns, self._counted_ns = 0, 0
@@ -152,11 +158,11 @@ class Commander:
             self.outlet.tell('info', f'instruction {after!r}')
             self._worker.wake()  # it reads it, and plans for it on the next images
 
-    def stop_by(self, who: str, asks_on: bool = False) -> None:
+    def stop_by(self, who: str, asks_on: bool = False, details: str = '') -> None:
         """Stop whatever goes on, until ``resume``."""
         with self.pilot.lock:
             self.interlock.stop(who, asks_on)
-            self._hold(f'stopped by {who}')
+            self._hold(f'stopped by {who}', details)
 
     def listen_to_stop(self, topic: str, max_silence_s: float) -> None:
         """Expect ``on_stop_topic`` at least so often from now on."""
@@ -166,10 +172,12 @@ class Commander:
         """Stop, or note that this isn't asked for any more."""
         topic = self._stop_topic
         with self.pilot.lock:
-            topic.heard_ns = self.pilot.clock()
+            topic.heard_ns = self.steady()
             if not asks:
                 self.interlock.ask_no_more(topic.name)
-            elif self.interlock.stopped_by != topic.name:
+            elif self.interlock.stopped_by == topic.name:
+                self.interlock.stop(topic.name, asks_on=True)  # as before, without a word
+            else:
                 self.stop_by(topic.name, asks_on=True)
 
     def resume(self) -> None:
@@ -238,7 +246,7 @@ class Commander:
             if self._notice_jump():
                 return
             topic = self._stop_topic
-            silent = self.is_active and topic.is_silent(self.pilot.clock())
+            silent = self.is_active and topic.is_silent(self.steady())
             if silent and not self.interlock.stopped_by:
                 self.stop_by(f'{topic.name}: silent')
             elif not self.pilot.observer.instruction:
@@ -251,8 +259,12 @@ class Commander:
         seen_ns, self._seen_ns = self._seen_ns, self.pilot.clock()
         ahead_s = (self._seen_ns - seen_ns) / NS_PER_S
         most_s = self.pilot.rules.freshness.max_age_s
-        if stamps_went_back or ahead_s < -most_s:
-            self._start_again()
+        if ahead_s < -most_s:
+            self._start_again(seen_ns)
+        elif stamps_went_back:
+            self._hold('clock jumped back', 'of a camera')
+            self.pilot.observer.clear()
+            self._plan_from_ns, self._counted_ns = 0, 0
         elif ahead_s > most_s:
             self._hold('clock jumped ahead', f'or nothing went on here for {ahead_s:.3f} s')
         else:
@@ -265,14 +277,16 @@ class Commander:
         except NotReady as error:
             self._hold(error.what, error.reason)
             return
-        if not self.interlock.reason and self.pilot.commanded and not self.pilot.is_moving:
+        stray = self.pilot.stray() if self.is_active else ''
+        if stray and not self.interlock.stopped_by:
+            self.stop_by(STRAY, details=stray)
+        elif not self.interlock.reason and self.pilot.commanded and not self.pilot.is_moving:
             self._hold('chunk exhausted', 'no new plan came before its end')
 
-    def _start_again(self) -> None:
+    def _start_again(self, seen_ns: int) -> None:
         """Forget all stamps after a jump back: until they are reached again they mislead."""
-        hold = self.pilot.forget()
+        hold = self.pilot.forget(seen_ns)
         self._plan_from_ns, self._counted_ns = 0, 0
-        self._stop_topic.start_again(self.pilot.clock())
         if self.is_active and hold is not None:
             self._send(hold, is_hold=True)
         self._hold('clock jumped back')
@@ -304,6 +318,8 @@ class Commander:
             self._change_policy()
             instruction, holds = self.pilot.observer.instruction, self._holds
             may_plan = self.interlock.may_plan
+            if self.interlock.reason:
+                self.pilot.begin()  # from rest
         if instruction and instruction != self._read:
             self.policy.sentences.tokens(instruction)  # slow the first time, then kept
             self._read = instruction
@@ -339,7 +355,9 @@ class Commander:
 
     def _settle(self, decision: Decision) -> None:
         """Note whether the robot is commanded or held now, and report."""
-        if decision.holds:
+        if decision.is_stray:
+            self.stop_by(STRAY, details=decision.refusal)
+        elif decision.holds:
             self.interlock.hold('plan not sent', decision.refusal)
         elif not decision.refusal and self.interlock.command():
             self.outlet.tell('info', 'commanding')

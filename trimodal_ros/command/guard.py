@@ -57,7 +57,7 @@ class Guard:
         if not self.score:
             return
         value = alignment[self.score]
-        self._below = self._below + 1 if value < self.hold_below else 0
+        self._below = 0 if value >= self.hold_below else self._below + 1  # NaN is below
         if self._below >= self.patience:
             self.is_holding = True
         elif value > self.release_above:

@@ -19,36 +19,46 @@ from __future__ import annotations
 import numpy as np
 
 from .chunk import after_lead
+from .limits import check_limits, LimitError
 from .playback import JointReference
 from ..spec import NS_PER_S, RobotSpec, Trajectory
 
 HOLD_S = 0.2
 SHORTEST_S = 2e-3  # braking: what little speed is left needs no harder one
 APART_S = 1e-4     # points
+LONGER, LONGEST_S = 1.2, 2.0
 
 
 def hold_trajectory(robot: RobotSpec, lead: list[JointReference],
-                    stray_J: np.ndarray | None = None) -> Trajectory:
+                    left: JointReference | None = None) -> Trajectory:
     """
     Return the trajectory that brakes evenly from the end of ``lead`` to rest.
 
     Every joint takes 0.2 s, or what its acceleration limit asks for if that is longer; one that
     would overrun its positions brakes as much harder as it must, up to that limit. A motion
-    within the limits can always be stopped so: it stops later itself. ``stray_J`` is how far, in
-    rad, the arm is from what is commanded: the controller comes over from there, on a cubic that
-    peaks at 3/2 of its mean velocity and at 6 d / t^2.
+    within the limits can always be stopped so: it stops later itself. ``left`` is the state the
+    controller is in where that isn't the lead's: it gets the time to come over within the limits,
+    as far as ``LONGEST_S`` goes.
     """
     start, stamp_ns = lead[-1], lead[0].time_ns
     stop_s_J = _braking_time_s(robot, start)
-    if stray_J is not None:
-        way_J = np.abs(stray_J)
-        stop_s_J = np.maximum.reduce([stop_s_J, 1.5 * way_J / robot.velocity_J,
-                                      np.sqrt(6 * way_J / robot.acceleration_J)])
-    time_s_T = np.unique(np.append(stop_s_J[stop_s_J < HOLD_S], stop_s_J.max()))
-    time_s_T = time_s_T[np.append(np.diff(time_s_T) > APART_S, True)]
-    position_TJ, velocity_TJ = _brake(start, stop_s_J, time_s_T)
-    after_s_T = time_s_T + (start.time_ns - stamp_ns) / NS_PER_S
-    return after_lead(robot, stamp_ns, lead, after_s_T, position_TJ, velocity_TJ)
+    while True:
+        time_s_T = np.unique(np.append(stop_s_J[stop_s_J < HOLD_S], stop_s_J.max()))
+        time_s_T = time_s_T[np.append(np.diff(time_s_T) > APART_S, True)]
+        position_TJ, velocity_TJ = _brake(start, stop_s_J, time_s_T)
+        after_s_T = time_s_T + (start.time_ns - stamp_ns) / NS_PER_S
+        hold = after_lead(robot, stamp_ns, lead, after_s_T, position_TJ, velocity_TJ)
+        if left is None or stop_s_J.max() > LONGEST_S or _is_allowed(hold, left):
+            return hold
+        stop_s_J = stop_s_J * LONGER
+
+
+def _is_allowed(hold: Trajectory, left: JointReference) -> bool:
+    try:
+        check_limits(hold, left)
+    except LimitError:
+        return False
+    return True
 
 
 def _braking_time_s(robot: RobotSpec, start: JointReference) -> np.ndarray:

@@ -28,7 +28,11 @@ IDLE = ('', NO_INSTRUCTION)  # nothing is wrong
 
 @dataclass
 class StopTopic:
-    """A topic that asks for a stop, or says that it doesn't, again and again; '' for none."""
+    """
+    A topic that asks for a stop, or says that it doesn't, again and again; '' for none.
+
+    Times are of a clock that never jumps.
+    """
 
     name: str = ''
     max_silence_s: float = 0.0
@@ -40,9 +44,29 @@ class StopTopic:
         return bool(self.name) and (
             heard_ns is None or now_ns - heard_ns > self.max_silence_s * NS_PER_S)
 
-    def start_again(self, now_ns: int) -> None:
-        """Measure silence from now on, after a jump of the clock."""
-        self.heard_ns = None if self.heard_ns is None else now_ns
+
+class Stop:
+    """A stop that somebody must end; it outlives the configuration of a node."""
+
+    def __init__(self):
+        self.by = ''                      # who stopped the robot last
+        self._asking: set[str] = set()    # who still asks for it
+
+    def ask(self, who: str, asks_on: bool = False) -> None:
+        """Stop; ``asks_on`` when who stops says so until it says otherwise."""
+        self.by = who
+        if asks_on:
+            self._asking.add(who)
+
+    def ask_no_more(self, who: str) -> None:
+        """Note that who stopped the robot doesn't ask for it any more; it stays stopped."""
+        self._asking.discard(who)
+
+    def end(self) -> None:
+        """End it. Raises ValueError while somebody asks for it."""
+        if self._asking:
+            raise ValueError(f'still stopped by {", ".join(sorted(self._asking))}')
+        self.by = ''
 
 
 class Interlock:
@@ -54,14 +78,14 @@ class Interlock:
     and not while whoever asked for it still does.
     """
 
-    def __init__(self, resume: Resume = 'auto', resume_after: int = 3):
+    def __init__(self, resume: Resume = 'auto', resume_after: int = 3,
+                 stopped: Stop | None = None):
         if resume not in get_args(Resume):
             raise ValueError(f'resume {resume!r} is not one of {", ".join(get_args(Resume))}')
         self.resume_by, self.resume_after = resume, resume_after
         self.reason = ''                  # what the robot is held for; '' while it is commanded
         self.details = ''                 # its numbers, which may change
-        self.stopped_by = ''              # who stopped it
-        self._asking: set[str] = set()    # who still asks for the stop
+        self.stopped = stopped or Stop()
         self._good = 0
         self._released = True
 
@@ -81,22 +105,24 @@ class Interlock:
         """Count a complete and fresh observation."""
         self._good += 1
 
+    @property
+    def stopped_by(self) -> str:
+        """Who stopped the robot; '' for nobody."""
+        return self.stopped.by
+
     def stop(self, who: str, asks_on: bool = False) -> None:
-        """Stop; ``asks_on`` when who stops says so until it says otherwise."""
-        self.stopped_by = who
+        """Stop until ``resume``; ``asks_on`` as for a Stop."""
+        self.stopped.ask(who, asks_on)
         self._released = False
-        if asks_on:
-            self._asking.add(who)
 
     def ask_no_more(self, who: str) -> None:
-        """Note that who stopped the robot doesn't ask for it any more; it stays stopped."""
-        self._asking.discard(who)
+        """Note that who stopped the robot doesn't ask for it any more."""
+        self.stopped.ask_no_more(who)
 
     def resume(self) -> None:
         """End the stop and let a hold end. Raises ValueError while somebody asks for the stop."""
-        if self._asking:
-            raise ValueError(f'still stopped by {", ".join(sorted(self._asking))}')
-        self.stopped_by, self._released = '', True
+        self.stopped.end()
+        self._released = True
 
     @property
     def may_plan(self) -> bool:

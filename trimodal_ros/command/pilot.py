@@ -41,6 +41,9 @@ from ..observe.observer import Freshness, NotReady, Observer
 from ..spec import NS_PER_S, Observation, RobotSpec, SpecError, Trajectory
 from ..stopwatch import Stopwatch
 
+SETTLED_S = 0.3      # after which an arm at rest is where it is commanded,
+MAX_SAG_RAD = 0.1    # but for what its weight bends it
+PUBLISH_S = 0.005    # at least, for a plan to reach the controller before its bridge begins
 Planner = Callable[[Observation], 'Trajectory | None']
 OnLimit = Literal['refuse', 'clamp']
 Check = Callable[[Trajectory], None]
@@ -83,7 +86,8 @@ class Decision:
 
     ``trajectory`` may be sent (None: go on as before); ``refusal`` says why the plan may not be,
     and what goes out then, if anything, is a hold: ``holds``. It leaves what is commanded at
-    ``begins_ns``: sent later, it would be a step. ``alignment`` is the plan's.
+    ``begins_ns``: sent later, it would be a step. ``is_stray``: the arm is not where it was
+    commanded to be. ``alignment`` is the plan's.
     ``stages_ms``: 'transport' from the oldest image's stamp until the last one is here, 'wait'
     until it is decided on, 'convert', those of the model, 'check'; the commander adds 'publish'.
     0 where it did not come to that.
@@ -95,6 +99,7 @@ class Decision:
     stages_ms: Mapping[str, float]
     holds: bool = False
     begins_ns: int = 0
+    is_stray: bool = False
     alignment: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -120,6 +125,7 @@ class Pilot:
         self._blender = Blender(self.rules.blending, self.rules.prefix_steps)
         self._began_ns = -NS_PER_S * 3600
         self._is_braking = False
+        self._is_stray = False
         self._leaves_ns = 0  # when what is sent next leaves what is commanded
         self._planned_for = ''
 
@@ -136,11 +142,13 @@ class Pilot:
         whatever the planner raises goes through. A plan that is late is dropped; one that is
         outside the limits, not finite or for an arm that has left its command becomes a hold.
         """
-        started_ns = self.clock()
+        started_ns, self._is_stray = self.clock(), False
         self.stopwatch.start()
         with self.lock:
             if not self.observer.instruction:
                 raise NotReady('no instruction')
+            if not self.stray():
+                self._begin_where_the_arm_rests(started_ns)
             joined = self.observer.join(started_ns, self.commanded.position_at)
         observation, received_ns = joined.observation(), joined.received_ns
         self.stopwatch.lap('convert')
@@ -164,7 +172,7 @@ class Pilot:
                      'wait': (started_ns - received_ns) / 1e6, **self.stopwatch.laps_ms}
         return Decision(observation, trajectory, refusal, stages_ms,
                         bool(refusal) and trajectory is not None, self._leaves_ns,
-                        alignment or {})
+                        self._is_stray, alignment or {})
 
     def _command(self, planned: Trajectory, observation: Observation):
         now_ns = self.clock()
@@ -181,21 +189,25 @@ class Pilot:
         except LimitError as error:
             self.limit_events[error.joint, error.kind] += 1
             return self.hold(), str(error)
-        except (TrackingError, GuardError) as error:
+        except GuardError as error:
+            return self.hold(), str(error)
+        except TrackingError as error:
+            self._is_stray = True
             return self.hold(), str(error)
 
     def too_late(self, decision: Decision) -> str:
         """Return why a decision's plan must not be sent any more, '' if it may."""
         now_ns = self.clock()
-        behind_s = (now_ns - decision.begins_ns) / NS_PER_S
+        behind_s = (now_ns - decision.begins_ns) / NS_PER_S + PUBLISH_S
         return self.lateness(decision.observation, now_ns) or (
-            f'late: its bridge began {behind_s:.3f} s ago' if behind_s > 0 else '')
+            f'late: by {behind_s:.3f} s, to begin its bridge' if behind_s > 0 else '')
 
     def lateness(self, observation: Observation, now_ns: int) -> str:
         """Return why a command for an observation is too late now, '' if it isn't."""
-        age_s, most_s = (now_ns - observation.stamp_ns) / NS_PER_S, self.rules.freshness.max_age_s
+        name, stamp_ns = min(observation.stamps_ns.items(), key=lambda stamp: stamp[1])
+        age_s, most_s = (now_ns - stamp_ns) / NS_PER_S, self.rules.freshness.max_age_s
         return '' if age_s <= most_s else (
-            f'late: the image is {age_s:.3f} s old, at most {most_s} s is allowed')
+            f'late: {name!r} is {age_s:.3f} s old, at most {most_s} s is allowed')
 
     def _guard(self, planned: Trajectory, instruction: str) -> None:
         if instruction != self._planned_for:
@@ -247,12 +259,17 @@ class Pilot:
                 f'commanded {commanded_J[worst]:.3f} rad, at most {most_rad} '
                 'rad apart is allowed; starting again from where the arm is')
 
+    def stray(self) -> str:
+        """Return how the arm is not where it is commanded to be, '' if it is."""
+        with self.lock:
+            try:
+                self._check_tracking(self.clock())
+            except TrackingError as error:
+                return str(error)
+        return ''
+
     def _follows(self, now_ns: int) -> bool:
-        try:
-            self._check_tracking(now_ns)
-        except TrackingError:
-            return False
-        return True
+        return not self.stray()
 
     def sent(self, trajectory: Trajectory, is_hold: bool = False) -> None:
         """Note that a trajectory was published now."""
@@ -265,8 +282,7 @@ class Pilot:
                 measured_J = trajectory.position_TJ[0]
             self.commanded.send(trajectory, now_ns, measured_J)
             self._is_braking = is_hold
-            if is_hold:
-                self._blender.forget()
+            self._blender.sent(is_hold)
 
     def hold(self) -> Trajectory | None:
         """
@@ -282,9 +298,29 @@ class Pilot:
             if self._follows(now_ns):
                 return hold_trajectory(
                     self.robot, self._lead_in(self.commanded, now_ns, measured_J))
-            stray_J = measured_J - self.commanded.position_at(now_ns)
-            return hold_trajectory(
-                self.robot, self._lead_in(CommandedMotion(), now_ns, measured_J), stray_J)
+            return self._hold_at(measured_J, now_ns, self.commanded.reference(now_ns))
+
+    def _begin_where_the_arm_rests(self, now_ns: int) -> None:
+        """
+        Forget the command of an arm that rests elsewhere, by more than its weight bends it.
+
+        A controller that was started anew meanwhile is where the arm is, and would be thrown back.
+        """
+        rests = self.commanded and now_ns > self.commanded.end_ns + round(SETTLED_S * NS_PER_S)
+        if rests and self._stray_rad(now_ns) > MAX_SAG_RAD:
+            self.commanded.clear()
+
+    def _stray_rad(self, now_ns: int) -> float:
+        measured_J, commanded_J = (self.observer.newest_position_J(now_ns),
+                                   self.commanded.position_at(now_ns))
+        if measured_J is None or commanded_J is None:
+            return 0.0
+        return float((np.abs(measured_J - commanded_J) * ~self.robot.is_gripper_J).max())
+
+    def _hold_at(self, measured_J: np.ndarray, now_ns: int,
+                 left: JointReference | None) -> Trajectory:
+        lead = self._lead_in(CommandedMotion(), now_ns, measured_J)
+        return hold_trajectory(self.robot, lead, left and replace(left, time_ns=now_ns))
 
     def _lead_in(self, commanded: CommandedMotion, now_ns: int,
                  measured_J: np.ndarray) -> list[JointReference]:
@@ -292,21 +328,24 @@ class Pilot:
         self._leaves_ns = lead[-1].time_ns
         return lead
 
-    def forget(self) -> Trajectory | None:
+    def forget(self, seen_ns: int) -> Trajectory | None:
         """
         Forget all that bears a stamp, the instruction not; return a hold where the arm is.
 
-        None when nothing was commanded, or no joint position is known.
+        ``seen_ns`` is what the clock showed last. None when nothing was commanded, or no joint
+        position is known.
         """
         with self.lock:
-            was_commanded = bool(self.commanded)
+            left = self.commanded.reference(seen_ns)
+            measured = self.observer.newest_joints(seen_ns)
             self._began_ns = self.clock()  # of the time before, it would stretch the ramp
             self.commanded.clear()
             self._blender.forget()
             self.guard.forget()
-            hold = self.hold() if was_commanded else None
             self.observer.clear()
-            return hold
+            if left is None or measured is None:
+                return None
+            return self._hold_at(measured[1], self.clock(), left)
 
     @property
     def is_moving(self) -> bool:

@@ -32,6 +32,7 @@ import time
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
@@ -68,6 +69,7 @@ from .ros import (
 )
 from ..command.commander import Commander
 from ..command.guard import SCORES
+from ..command.interlock import Stop
 from ..command.message import to_message
 from ..command.outlet import Told
 from ..command.pilot import Decision, Pilot
@@ -91,7 +93,7 @@ class PolicyNode(LifecycleNode):
         self._declare_parameters()
         self.commander = None
         self._description, self._parts = '', []
-        self._folder, self._told_at = '', {}
+        self._folder, self._told_at, self._stopped = '', {}, Stop()
         self.add_on_set_parameters_callback(
             lambda parameters: judge_change(parameters, self.commander is not None))
         self.create_subscription(String, 'robot_description', self._on_description, LATCHED_QOS)
@@ -122,7 +124,7 @@ class PolicyNode(LifecycleNode):
                       read_guard(self), policy.stopwatch, **checks)
         self.diagnostics = PolicyDiagnostics(robot.name)
         self._open_topics(robot)
-        self.commander = Commander(pilot, policy, self, read_interlock(self),
+        self.commander = Commander(pilot, policy, self, read_interlock(self, self._stopped),
                                    parameter(self, 'replan_period_s'), optional(self, 'dry_run'))
         self._listen(robot)
 
@@ -162,8 +164,9 @@ class PolicyNode(LifecycleNode):
             commander.listen_to_stop(stop_topic, optional(self, 'max_stop_topic_age_s'))
             self._subscribe(Bool, stop_topic, SENSOR_QOS,
                             lambda message: commander.on_stop_topic(message.data))
-        self._parts += [self.create_timer(SUPERVISE_S, commander.supervise),
-                        self.create_timer(DIAGNOSE_S, self._diagnose)]
+        steady = Clock(clock_type=ClockType.STEADY_TIME)  # a timer of another waits out a jump
+        self._parts += [self.create_timer(SUPERVISE_S, commander.supervise, clock=steady),
+                        self.create_timer(DIAGNOSE_S, self._diagnose, clock=steady)]
 
     def _subscribe(self, message_class, topic: str, qos, callback) -> None:
         self._parts.append(self.create_subscription(
@@ -227,16 +230,17 @@ class PolicyNode(LifecycleNode):
     def _on_stop(self, request, response):
         if self.commander is not None:
             self.commander.stop_by('~/stop')
-        response.success = True
-        response.message = ('stopped; ~/resume lets it go on' if self.commander is not None
-                            else 'nothing to stop: not configured')
+        else:
+            self._stopped.ask('~/stop')
+        response.success, response.message = True, 'stopped; ~/resume lets it go on'
         return response
 
     def _on_resume(self, request, response):
         try:
             if self.commander is None:
-                raise ValueError('not configured')
-            self.commander.resume()
+                self._stopped.end()
+            else:
+                self.commander.resume()
             response.success, response.message = True, 'goes on'
         except ValueError as error:
             response.success, response.message = False, str(error)

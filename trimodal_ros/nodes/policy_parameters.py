@@ -30,7 +30,7 @@ import torch
 
 from .ros import parameter
 from ..command.guard import Guard
-from ..command.interlock import Interlock
+from ..command.interlock import Interlock, Stop
 from ..command.pilot import Rules
 from ..command.workspace import WorkspaceBox
 from ..observe.observer import Freshness
@@ -67,7 +67,7 @@ NUMBERS = {  # default, least, most, description
     'max_first_step_rad': (Rules.max_first_step_rad, 0.01, 3.2,
                            'A plan that goes on further than this from the measured arm is '
                            'refused'),
-    'ramp_s': (1.0, 0.0, 10.0, 'Time from activation, or ~/resume, to full speed'),
+    'ramp_s': (1.0, 0.0, 10.0, 'Time to full speed, from activation or the end of a hold'),
     'guard_hold_below': (0.0, -1.0, 1.0, 'The guard holds after two plans in a row below'),
     'guard_release_above': (0.1, -1.0, 1.0, 'The guard lets go at a plan above'),
     'max_stop_topic_age_s': (1.0, 0.05, 10.0, 'A stop topic silent for longer stops the robot'),
@@ -133,9 +133,9 @@ def read_guard(node: Node) -> Guard:
                    for name in ('guard', 'guard_hold_below', 'guard_release_above')))
 
 
-def read_interlock(node: Node) -> Interlock:
+def read_interlock(node: Node, stopped: Stop) -> Interlock:
     """Return what ends a hold. Raises ValueError for an unknown choice."""
-    return Interlock(optional(node, 'resume'), optional(node, 'resume_after'))
+    return Interlock(optional(node, 'resume'), optional(node, 'resume_after'), stopped)
 
 
 def read_robot(node: Node, description: str) -> tuple[RobotSpec, WorkspaceBox | None]:

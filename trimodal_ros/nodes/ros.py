@@ -26,6 +26,7 @@ from builtin_interfaces.msg import Duration, Time
 import numpy as np
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, qos_profile_sensor_data, QoSProfile, ReliabilityPolicy
@@ -44,6 +45,7 @@ ROS_TYPES = MessageTypes(
     floats=lambda values: array('d', np.asarray(values, dtype=np.float64).tobytes()),
     octets=lambda values: array('B', values))  # an array skips the setter's walk over bytes
 
+RCLError = rclpy_implementation.RCLError
 SIGNAL_POLL_S = 0.1
 SENSOR_QOS = qos_profile_sensor_data
 COMMAND_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
@@ -74,12 +76,22 @@ def run_node(make_node: type[Node], args: list[str] | None = None) -> None:
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         while not stop.is_set() and rclpy.ok():
-            executor.spin_once(timeout_sec=SIGNAL_POLL_S)
+            _spin_once(executor, node)
     finally:
         if node is not None:
             node.close()
             node.destroy_node()
         rclpy.try_shutdown()
+
+
+def _spin_once(executor: SingleThreadedExecutor, node: Node) -> None:
+    """Spin; a lifecycle transition that isn't possible now is refused: rclpy 7.1 would end."""
+    try:
+        executor.spin_once(timeout_sec=SIGNAL_POLL_S)
+    except RCLError as error:
+        if 'lifecycle' not in str(error):
+            raise
+        node.get_logger().error(f'transition refused: {error}')
 
 
 def stop_signals() -> threading.Event:

@@ -35,6 +35,7 @@ from ..spec import CameraSpec, NS_PER_S, Observation, RobotSpec
 
 IMAGE_HISTORY = 4
 JOINT_HISTORY = 256
+MAX_AHEAD_S = 0.05  # of a stamp: clocks of two machines are never quite the same
 PLAINLY_CLOSER_S = 0.005  # free cameras' jitter is less, a period more
 CommandedAt = Callable[[int], 'np.ndarray | None']
 
@@ -130,7 +131,7 @@ class Observer:
         except ImageError as error:
             self._wrong[camera] = str(error)
             raise
-        same = bool(images) and same_pixels(images[-1].message.data, message.data)
+        same = any(same_pixels(image.message.data, message.data) for image in images)
         images.append(Sample(stamp, stamp if received_ns is None else received_ns,
                              images[-1].same_since_ns if same else stamp, message))
 
@@ -256,6 +257,7 @@ class Observer:
         self._check_joints(now_ns)
         before = [sample for sample in self._joints if sample[0] <= stamp]
         sample = before[-1] if before else self._joints[0]
+        _check_age('joint_states', sample[0], now_ns, self.freshness.max_age_s)
         if abs(stamp - sample[0]) > self.freshness.max_age_s * NS_PER_S:
             raise NotReady('joint_states', f'{abs(stamp - sample[0]) / NS_PER_S:.3f} s from '
                            f'the image, at most {self.freshness.max_age_s} s is allowed')
@@ -269,5 +271,5 @@ def _skew_ns(samples: Mapping[str, Sample]) -> int:
 
 def _check_age(what: str, stamp: int, now_ns: int, max_age_s: float) -> None:
     age_s = (now_ns - stamp) / NS_PER_S
-    if not -max_age_s <= age_s <= max_age_s:
+    if not -MAX_AHEAD_S <= age_s <= max_age_s:
         raise NotReady(what, f'stamped {age_s:.3f} s ago, at most {max_age_s} s is allowed')

@@ -137,3 +137,13 @@ def test_listener_that_gets_no_commands_is_named(commanding):
                          for line in driver.logged), 'the log')
     assert 'joint_trajectory: ' in wait_for_diagnosis(
         driver, 'incompatible DURABILITY', 'graph').message
+
+
+def test_command_that_nobody_hears_is_told(moving_checkpoint, so101):
+    """Catches a policy that commands away, its topic not remapped to the controller's."""
+    with commanding_policy(moving_checkpoint, so101) as (driver, policy):
+        [hears] = [part for part in driver.subscriptions
+                   if part.topic_name == '/joint_trajectory']
+        driver.destroy_subscription(hears)
+        told = wait_for_diagnosis(driver, 'nobody subscribes to joint_trajectory', 'graph')
+        assert told.level == b'\x01'

@@ -205,6 +205,11 @@ class Commander:
             if not self.is_active:
                 self._change_policy()
 
+    @property
+    def coming_hash(self) -> str:
+        """Content hash of the policy that decides next."""
+        return (self._next or self.policy).content_hash
+
     def _change_policy(self) -> None:
         if self._next is None:
             return

@@ -251,7 +251,7 @@ class PolicyNode(LifecycleNode):
         if commander is None:
             response.success, response.message = False, 'not configured: configure loads it'
             return response
-        folder, before = parameter(self, 'checkpoint'), commander.policy.content_hash
+        folder, before = parameter(self, 'checkpoint'), commander.coming_hash
         threading.Thread(target=self._take_over, args=[commander, folder, done],
                          name='load', daemon=True).start()
         complaint = await done
@@ -304,7 +304,8 @@ class PolicyNode(LifecycleNode):
             self.get_logger().error(text)
 
     def _diagnose(self) -> None:
-        self._diagnosis.publish(self.diagnostics.message(self.commander, self.get_name()))
+        self._diagnosis.publish(self.diagnostics.message(
+            self.commander, self.get_name(), self._command.get_subscription_count()))
 
 
 def main(args: list[str] | None = None) -> None:

@@ -52,11 +52,11 @@ class PolicyDiagnostics:
                 self._times_ms[stage] = np.full(DECISIONS, np.nan)
             self._times_ms[stage][(self.decisions - 1) % DECISIONS] = value
 
-    def message(self, commander: Commander, node: str) -> DiagnosticArray:
-        """Return everything as it is now."""
+    def message(self, commander: Commander, node: str, listeners: int) -> DiagnosticArray:
+        """Return everything as it is now; ``listeners`` subscribe to the command."""
         parts = {'state': self._state(commander), 'inputs': self._inputs(commander),
                  'timing': self._timing(), 'limits': self._limits(commander),
-                 'alignment': self._alignment(), 'graph': self._graph()}
+                 'alignment': self._alignment(), 'graph': self._graph(commander, listeners)}
         statuses = [status(f'{node}: {part}', *told) for part, told in parts.items()]
         for told in statuses:
             told.hardware_id = self.hardware
@@ -117,9 +117,14 @@ class PolicyDiagnostics:
         return DiagnosticStatus.OK, 'of the newest plan', {
             name: f'{value:.4f}' for name, value in alignment.items()}
 
-    def _graph(self):
-        level = DiagnosticStatus.ERROR if self.complaints else DiagnosticStatus.OK
-        return level, '; '.join(self.complaints.values()) or 'no complaints', {}
+    def _graph(self, commander: Commander, listeners: int):
+        values = {'listeners': str(listeners)}
+        if self.complaints:
+            return DiagnosticStatus.ERROR, '; '.join(self.complaints.values()), values
+        if not listeners and not commander.dry_run:
+            return DiagnosticStatus.WARN, ('nobody subscribes to joint_trajectory: is it remapped '
+                                           "to the controller's?"), values
+        return DiagnosticStatus.OK, 'no complaints', values
 
     def table(self) -> str:
         """Return the times of the stages as lines of text, '' before the first decision."""

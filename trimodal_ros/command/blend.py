@@ -38,8 +38,8 @@ class Blender:
 
     'none': the new chunk as it is. 'ensemble': the mean of all chunks that reach a time, the
     oldest weighted most (temporal ensembling, ACT): what was seen longer ago than an age budget
-    allows counts too. 'prefix': the first steps to come stay what
-    is already committed (real-time chunking with a clamped prefix).
+    allows counts too. 'prefix': the first steps to come stay what is already committed
+    (real-time chunking with a clamped prefix).
     """
 
     def __init__(self, how: Blending = 'none', prefix_steps: int = PREFIX_STEPS):

@@ -192,7 +192,6 @@ class Commander:
             if wrong:
                 raise ValueError(f'not yet: {wrong}')
             self.interlock.resume()
-            self.pilot.begin()
 
     def take_over(self, policy: Thinker) -> None:
         """Change to another policy, before the next decision."""

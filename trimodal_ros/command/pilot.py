@@ -51,10 +51,6 @@ MODEL_STAGES = ('vision', 'language', 'decode', 'alignment')
 STAGES = ('transport', 'wait', 'convert', *MODEL_STAGES, 'check', 'publish')
 
 
-class TrackingError(Exception):
-    """An arm that is not where it was commanded to be; the message names joint and values."""
-
-
 @dataclass(frozen=True)
 class Rules:
     """
@@ -182,7 +178,10 @@ class Pilot:
         try:
             self._guard(planned, observation.instruction)
             with self.lock:
-                self._check_tracking(now_ns)
+                stray = self.stray()
+                self._is_stray = bool(stray)
+                if stray:
+                    return self.hold(), stray
                 return self._within_limits(planned, observation, now_ns), ''
         except ExpiredError as error:
             return None, str(error)
@@ -190,9 +189,6 @@ class Pilot:
             self.limit_events[error.joint, error.kind] += 1
             return self.hold(), str(error)
         except GuardError as error:
-            return self.hold(), str(error)
-        except TrackingError as error:
-            self._is_stray = True
             return self.hold(), str(error)
 
     def too_late(self, decision: Decision) -> str:
@@ -240,42 +236,34 @@ class Pilot:
             self.limit_events.update((event.joint, event.kind) for event in events)
             return trajectory
 
-    def _check_tracking(self, now_ns: int) -> None:
+    def _tracking_error_J(self) -> np.ndarray | None:
         """
-        Raise TrackingError where the arm isn't where it was commanded to be.
+        Return how far the arm is from where it was commanded when it was measured last, in rad.
 
-        A gripper is left out: what it holds keeps it open.
+        None where nothing is known. A gripper is left out: what it holds keeps it open.
         """
-        measured = self.observer.newest_joints(now_ns)
+        measured = self.observer.newest_joints(self.clock())
         commanded_J = None if measured is None else self.commanded.position_at(measured[0])
-        if commanded_J is None:
-            return
-        error_J = np.abs(measured[1] - commanded_J) * ~self.robot.is_gripper_J
-        worst = error_J.argmax()
-        most_rad = self.rules.max_tracking_error_rad
-        if error_J[worst] > most_rad:
-            raise TrackingError(
-                f'joint {self.robot.joint_names[worst]!r}: measured {measured[1][worst]:.3f} rad, '
-                f'commanded {commanded_J[worst]:.3f} rad, at most {most_rad} '
-                'rad apart is allowed; starting again from where the arm is')
+        return None if commanded_J is None else (
+            (measured[1] - commanded_J) * ~self.robot.is_gripper_J)
 
     def stray(self) -> str:
         """Return how the arm is not where it is commanded to be, '' if it is."""
         with self.lock:
-            try:
-                self._check_tracking(self.clock())
-            except TrackingError as error:
-                return str(error)
-        return ''
-
-    def _follows(self, now_ns: int) -> bool:
-        return not self.stray()
+            error_J, most_rad = self._tracking_error_J(), self.rules.max_tracking_error_rad
+            if error_J is None or np.abs(error_J).max() <= most_rad:
+                return ''
+            worst = int(np.abs(error_J).argmax())
+            measured_rad = self.observer.newest_joints(self.clock())[1][worst]
+            return (f'joint {self.robot.joint_names[worst]!r}: measured {measured_rad:.3f} rad, '
+                    f'commanded {measured_rad - error_J[worst]:.3f} rad, at most {most_rad} rad '
+                    'apart is allowed')
 
     def sent(self, trajectory: Trajectory, is_hold: bool = False) -> None:
         """Note that a trajectory was published now."""
         now_ns = self.clock()
         with self.lock:
-            if not self._follows(now_ns):
+            if self.stray():
                 self.commanded.clear()
             measured_J = self.observer.newest_position_J(now_ns)
             if measured_J is None:
@@ -295,10 +283,10 @@ class Pilot:
             measured_J = self.observer.newest_position_J(now_ns)
             if measured_J is None and self.commanded.reference(now_ns) is None:
                 return None
-            if self._follows(now_ns):
-                return hold_trajectory(
-                    self.robot, self._lead_in(self.commanded, now_ns, measured_J))
-            return self._hold_at(measured_J, now_ns, self.commanded.reference(now_ns))
+            if self.stray():
+                return self._hold_at(measured_J, now_ns, self.commanded.reference(now_ns))
+            return hold_trajectory(
+                self.robot, self._lead_in(self.commanded, now_ns, measured_J))
 
     def _begin_where_the_arm_rests(self, now_ns: int) -> None:
         """
@@ -307,15 +295,9 @@ class Pilot:
         A controller that was started anew meanwhile is where the arm is, and would be thrown back.
         """
         rests = self.commanded and now_ns > self.commanded.end_ns + round(SETTLED_S * NS_PER_S)
-        if rests and self._stray_rad(now_ns) > MAX_SAG_RAD:
+        error_J = self._tracking_error_J() if rests else None
+        if error_J is not None and np.abs(error_J).max() > MAX_SAG_RAD:
             self.commanded.clear()
-
-    def _stray_rad(self, now_ns: int) -> float:
-        measured_J, commanded_J = (self.observer.newest_position_J(now_ns),
-                                   self.commanded.position_at(now_ns))
-        if measured_J is None or commanded_J is None:
-            return 0.0
-        return float((np.abs(measured_J - commanded_J) * ~self.robot.is_gripper_J).max())
 
     def _hold_at(self, measured_J: np.ndarray, now_ns: int,
                  left: JointReference | None) -> Trajectory:

@@ -142,10 +142,10 @@ def test_hold_waits_for_a_plan_on_its_way_out(commanding):
         publish(message)
         sent.append(message)
     policy._command.publish = switch_threads
-    wait_for(lambda: any(map(is_hold, sent)), 'a hold')
+    wait_for(lambda: holds and not holds[0].is_alive(), 'a stop while a plan is on its way')
     policy._command.publish = publish
-    holds[0].join()
-    assert [is_hold(message) for message in sent[:2]] == [False, True]
+    planned = [is_hold(message) for message in sent].index(False)  # a late machine may hold before
+    assert is_hold(sent[planned + 1])
 
 
 @pytest.mark.parametrize('silent', ['joints', 'front'])

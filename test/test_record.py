@@ -34,7 +34,8 @@ from trimodal_ros.record.messages import BAG_TYPES, serialize
 from trimodal_ros.record.moments import read_moments
 from trimodal_ros.sim.demonstrate import LABEL_TOPIC
 
-INFO = EpisodeInfo('put it there', 'hash', 'policy', 'success', paraphrases=('there',), seed=3)
+INFO = EpisodeInfo('put it there', 'hash', 'policy', 'success', paraphrases=('there',), seed=3,
+                   operator='Ada', interventions=((5, 9),), health={'verdict': 'good'})
 
 
 def write(path: Path) -> Path:

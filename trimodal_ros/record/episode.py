@@ -56,6 +56,8 @@ class EpisodeInfo:
 
     ``paraphrases`` say the same as ``instruction`` in other words; ``task`` is the object and
     the place of a simulated scene, ``source`` who commanded, ``checkpoint`` its hash.
+    ``interventions`` are the times, from and to in ns of receipt, in which somebody took over;
+    ``health`` is the recorder's verdict: ``{'verdict': 'good' or 'bad', 'findings': [text]}``.
     """
 
     instruction: str
@@ -66,6 +68,9 @@ class EpisodeInfo:
     paraphrases: tuple[str, ...] = ()
     task: dict[str, str] = field(default_factory=dict)
     seed: int | None = None
+    operator: str = ''
+    interventions: tuple[tuple[int, int], ...] = ()
+    health: dict = field(default_factory=dict)
 
 
 class EpisodeWriter:
@@ -169,7 +174,9 @@ def read_info(path: Path) -> EpisodeInfo:
                            'it was not recorded by trimodal_ros')
     try:
         data = json.loads(custom[METADATA_KEY])
-        return EpisodeInfo(**{**data, 'paraphrases': tuple(data['paraphrases'])})
+        return EpisodeInfo(**{
+            **data, 'paraphrases': tuple(data['paraphrases']),
+            'interventions': tuple(map(tuple, data.get('interventions', ())))})
     except (ValueError, TypeError, KeyError) as error:
         raise EpisodeError(f'{path}: damaged episode metadata: {error}') from error
 

@@ -40,7 +40,7 @@ from benchmarks.bare_loop import time_bare_loop
 from benchmarks.cameras import CameraRun
 from benchmarks.faults import measure_faults
 from benchmarks.rig import open_rig, Rig
-from trimodal_ros.command.pilot import MODEL_STAGES, STAGES
+from trimodal_ros.command.decision import MODEL_STAGES, STAGES
 from trimodal_ros.evaluate.page import write_json
 from trimodal_ros.evaluate.statistics import summarize_ms
 from trimodal_ros.nodes.private_graph import enter_private_graph

@@ -181,13 +181,13 @@ class SlowModel:
 
     def __init__(self, policy):
         commander = policy.commander
-        pilot, self._publish = commander.pilot, commander._publish
+        pilot, self._publish = commander.pilot, commander.decider._publish
         self._pilot = pilot
         self._plan, self._go_on = pilot.planner, threading.Event()
         self.is_thinking, self.has_ended = threading.Event(), threading.Event()
         patient = replace(pilot.rules.freshness, max_age_s=PATIENCE_S)
         pilot.rules = replace(pilot.rules, freshness=patient)  # or the plan is refused as late
-        commander._publish, pilot.planner = self._note, self._think
+        commander.decider._publish, pilot.planner = self._note, self._think
         wait_for(self.is_thinking.is_set, 'the model to think')
 
     def _think(self, observation):

@@ -65,7 +65,8 @@ class Bench:
         self.pilot.planner = policy.plan
         self.commander = Commander(self.pilot, policy, self, interlock or Interlock(),
                                    REPLAN_NS / NS_PER_S, steady=lambda: self.steady_ns, **options)
-        self._decide, self.commander._decide = self.commander._decide, self._decide_busily
+        decider = self.commander.decider
+        self._decide, decider._decide = decider._decide, self._decide_busily
         self.is_busy = threading.Lock()
 
     def _decide_busily(self):
@@ -76,7 +77,7 @@ class Bench:
         self.sent.append(trajectory)
 
     def report(self, decision, told):
-        self.reports.put((decision, told, self.commander.policy.content_hash))
+        self.reports.put((decision, told, self.commander.decider.policy.content_hash))
 
     def tell(self, level, text):
         self.told.append(text)
@@ -116,13 +117,13 @@ class Bench:
         """Wait while a decision is made, or due on the newest image: the clock stands still."""
         due, deadline = self.now_ns + REPLAN_NS, time.monotonic() + PATIENCE_S
         while self.is_busy.locked() or (
-                self.commander._plan_from_ns == due and self.reports.empty()):
+                self.commander.schedule.from_ns == due and self.reports.empty()):
             assert time.monotonic() < deadline, 'the worker is stuck'
             time.sleep(1e-3)
 
     def settle(self):
         """Wait until the worker has nothing to do, and forget what it decided."""
-        self.commander._worker.calm()
+        self.commander.decider.worker.calm()
         while not self.reports.empty():
             self.reports.get()
 
@@ -163,9 +164,9 @@ def test_told_counts_sentences_and_notes_their_first_command(make_bench):
     _, again, _ = bench.decision()
     assert again == first and first.number == 1 and 0 < first.since_ns <= bench.now_ns
     bench.commander.on_instruction('')
-    assert bench.commander.told.number == 1 and bench.commander.told.sentence == ''
+    assert bench.commander.decider.told.number == 1 and bench.commander.decider.told.sentence == ''
     bench.commander.on_instruction('put it there')
-    assert bench.commander.told.since_ns == 0
+    assert bench.commander.decider.told.since_ns == 0
     told = first
     while told.number == 1:
         _, told, _ = bench.decision()
@@ -182,7 +183,7 @@ def test_hold_ends_after_as_many_good_observations_as_asked_for(make_bench):
     bench.settle()
     for _ in range(3):
         bench.step()
-        assert not bench.commander._worker.is_due and not bench.commander.interlock.may_plan
+        assert not bench.commander.decider.worker.is_due and not bench.commander.interlock.may_plan
     bench.decision()
     assert bench.commander.interlock.reason == '' and bench.told[-1] == 'commanding'
 
@@ -308,7 +309,7 @@ def test_jump_ahead_is_noticed_whatever_comes_first(make_bench):
     bench.joints()
     bench.image()
     assert any(text.startswith('holding: clock jumped ahead: ') for text in bench.told)
-    assert not bench.commander._worker.is_due
+    assert not bench.commander.decider.worker.is_due
     bench.decision()
 
 
@@ -317,7 +318,7 @@ def test_policy_takes_over_before_a_decision(make_bench):
     bench, second = make_bench(), SlowlyTurning('second', -0.1)
     _, _, by = bench.decision()
     assert by == 'first'
-    bench.commander.take_over(second)
+    bench.commander.decider.take_over(second)
     assert second.read == [SENTENCE]  # before it is needed
     while by == 'first':
         decision, _, by = bench.decision()
@@ -330,8 +331,8 @@ def test_policy_takes_over_before_a_decision(make_bench):
 def test_policy_takes_over_at_once_while_inactive(make_bench):
     """Catches a policy that was loaded and is forgotten until the second activation."""
     bench = make_bench(start=False)
-    bench.commander.take_over(SlowlyTurning('second'))
-    assert bench.commander.policy.content_hash == 'second'
+    bench.commander.decider.take_over(SlowlyTurning('second'))
+    assert bench.commander.decider.policy.content_hash == 'second'
 
 
 def test_rehearsal_counts_nothing_as_commanded(make_bench):

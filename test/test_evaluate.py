@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 import pytest
 
+from trimodal_ros.command.decision import Decision, STAGES
 from trimodal_ros.command.outlet import Told
-from trimodal_ros.command.pilot import Decision, STAGES
 from trimodal_ros.evaluate.__main__ import describe
 from trimodal_ros.evaluate.film import camera_frames, write_animation, write_strip
 from trimodal_ros.evaluate.page import write_page

@@ -20,10 +20,11 @@ from motions import chunk, MS, ramp, rest, ROBOT, START_NS
 import numpy as np
 import pytest
 
+from trimodal_ros.command.decision import Rules, STAGES
 from trimodal_ros.command.guard import Guard, GuardError
 from trimodal_ros.command.hold import hold_trajectory
 from trimodal_ros.command.limits import check_limits, LimitError
-from trimodal_ros.command.pilot import Pilot, Rules, STAGES
+from trimodal_ros.command.pilot import Pilot
 from trimodal_ros.observe.observer import NotReady
 from trimodal_ros.record.messages import BAG_TYPES
 from trimodal_ros.sim.messages import image_message, joint_state_message
@@ -234,9 +235,11 @@ def test_plan_whose_bridge_has_begun_is_too_late():
     """Catches a step: the controller joins a bridge in the middle from where it isn't."""
     made = pilot(lambda observation: chunk(ramp(0.5, 0.8)))
     decision = made.decide()
-    assert made.too_late(decision) == ''
+    assert made.in_time(decision) is decision
     made.clock = lambda: START_NS + 60 * MS
-    assert made.too_late(decision) == 'late: by 0.005 s, to begin its bridge'
+    late = made.in_time(decision)
+    assert late.trajectory is None
+    assert late.refusal == 'late: by 0.005 s, to begin its bridge'
 
 
 def test_hold_where_the_arm_strayed_to_gives_the_controller_time():

@@ -18,7 +18,7 @@ import pytest
 
 pytest.importorskip('rclpy')
 
-from trimodal_ros.command.pilot import Decision  # noqa: E402
+from trimodal_ros.command.decision import Decision  # noqa: E402
 from trimodal_ros.nodes import policy_diagnostics  # noqa: E402
 from trimodal_ros.nodes.policy_diagnostics import PolicyDiagnostics  # noqa: E402
 from trimodal_ros.spec import Observation  # noqa: E402

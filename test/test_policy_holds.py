@@ -42,7 +42,7 @@ pytestmark = pytest.mark.usefixtures('ros')
 def set_output(policy, value: float) -> None:
     """Let the network's last layer say one number for all joints and steps."""
     with torch.no_grad():
-        policy.commander.policy.decoder.head[-1].bias.fill_(value)
+        policy.commander.decider.policy.decoder.head[-1].bias.fill_(value)
 
 
 @pytest.mark.parametrize('value, reason', [
@@ -84,7 +84,7 @@ def test_model_of_another_shape_holds_the_robot(commanding):
     driver, policy = commanding
 
     def change():
-        policy.commander.policy.decoder.shape_TJ = (32, 3)
+        policy.commander.decider.policy.decoder.shape_TJ = (32, 3)
     hold_after(driver, change, 'holding: the policy failed')
 
 
@@ -136,7 +136,7 @@ def test_hold_waits_for_a_plan_on_its_way_out(commanding):
 
     def switch_threads(message):
         if not is_hold(message) and not holds:
-            holds.append(threading.Thread(target=policy.commander.stop_by, args=['a test']))
+            holds.append(threading.Thread(target=policy.commander.helm.stop_by, args=['a test']))
             holds[0].start()
             holds[0].join(0.5)  # it gets all the time it wants, and must not use it
         publish(message)
@@ -165,7 +165,7 @@ def test_plan_for_what_the_robot_was_told_before_is_not_sent(commanding):
     driver, policy = commanding
     model, sentence = SlowModel(policy), 'put the green cube on the right plate'
     driver.say(sentence)
-    wait_for(lambda: policy.commander.told.number == 2, 'the sentence to be heard')
+    wait_for(lambda: policy.commander.decider.told.number == 2, 'the sentence to be heard')
     count = len(driver.trajectories)
     model.let_go()
     wait_for(lambda: len(driver.trajectories) > count, 'a plan')

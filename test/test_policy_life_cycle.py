@@ -54,7 +54,7 @@ def activates_but_for(driver, policy, wrong: str) -> None:
     wait_for(lambda: wrong in f'not activated: {policy.commander.why_not_ready()}', wrong)
     wait_for(lambda: policy.trigger_activate() == FAILURE and any(
         wrong in line for line in driver.logged[lines:]), f'{wrong!r} in the log')
-    assert not policy.commander.is_active
+    assert not policy.commander.helm.is_active
 
 
 @pytest.mark.parametrize('missing, wrong', [
@@ -172,9 +172,9 @@ def test_nothing_is_planned_before_an_instruction(moving_checkpoint, so101):
         activate(policy)
         wait_for(policy._command.get_subscription_count, 'the driver to be heard')
         for _ in range(3):
-            policy.commander._worker.wake()
+            policy.commander.decider.worker.wake()
             wait_for_rounds(driver)
-        assert not driver.trajectories and policy.commander._read is None
+        assert not driver.trajectories and policy.commander.decider._read is None
         assert not driver.decisions
 
 
@@ -193,7 +193,7 @@ def test_deactivate_holds_and_is_quiet(commanding):
     """Catches commands from a node that was told to stop."""
     driver, policy = commanding
     hold_after(driver, policy.trigger_deactivate, 'holding: deactivated')
-    assert not policy.commander._worker.is_running
+    assert not policy.commander.decider.worker.is_running
     activate(policy)
     goes_on(driver)
 

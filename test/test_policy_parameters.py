@@ -22,7 +22,8 @@ from policy_graph import FAILURE, make_policy, SUCCESS
 import pytest
 from rclpy.parameter import Parameter
 
-from trimodal_ros.command.pilot import Pilot, Rules
+from trimodal_ros.command.decision import Rules
+from trimodal_ros.command.pilot import Pilot
 from trimodal_ros.nodes import policy as policy_node, recorder, simulated_robot
 from trimodal_ros.nodes.policy_parameters import choose_device
 

@@ -150,13 +150,13 @@ def speed(message) -> float:
 def test_checkpoint_takes_over_between_two_plans(commanding, reverse_checkpoint):
     """Catches a robot that is held, or jumps, or goes on as before, when its policy changes."""
     driver, policy = commanding
-    before = policy.commander.policy.content_hash
+    before = policy.commander.decider.policy.content_hash
     lines = len(driver.logged)
     answer = load(driver, policy, reverse_checkpoint)
     assert answer.success and f'{reverse_checkpoint} takes over' in answer.message
     wait_for(lambda: is_commanded(driver) and speed(driver.trajectories[-1]) < -0.01,
              'a plan of the other')
-    after = policy.commander.policy.content_hash
+    after = policy.commander.decider.policy.content_hash
     assert f'checkpoint {after} has taken over' in driver.logged and after != before
     wait_for(lambda: driver.decisions[-1][1]['checkpoint'] == after, 'a record that says so')
     if not any('holding' in line for line in driver.logged[lines:]):  # for a machine that stalls
@@ -192,7 +192,7 @@ def test_checkpoint_that_does_not_fit_is_refused_and_the_old_one_kept(
         commanding, moving_checkpoint, so101, tmp_path):
     """Catches a running robot that loses its policy, or takes over code with the weights."""
     driver, policy = commanding
-    before = policy.commander.policy.content_hash
+    before = policy.commander.decider.policy.content_hash
     refusals = {'/no/such/folder': 'does not exist'}
     for number, (spoil, message) in enumerate(SPOILED.values()):
         folder = shutil.copytree(moving_checkpoint, tmp_path / str(number))

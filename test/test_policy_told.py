@@ -33,7 +33,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import Float64, String
 from trajectory_msgs.msg import JointTrajectory
 
-from trimodal_ros.command.pilot import STAGES
+from trimodal_ros.command.decision import STAGES
 
 pytestmark = pytest.mark.usefixtures('ros')
 SCORES = ('image_sentence', 'scene_motion')
@@ -46,7 +46,7 @@ def test_decision_says_what_it_came_from(commanding):
     status, told = driver.decisions[-1]
     assert status.message == 'commanded'
     assert told['instruction'] == SENTENCE and told['instruction_id'] == '1'
-    assert told['checkpoint'] == policy.commander.policy.content_hash
+    assert told['checkpoint'] == policy.commander.decider.policy.content_hash
     assert float(told['age_ms']) > 0
     assert all(float(told[f'{stage}_ms']) >= 0 for stage in STAGES)
     assert all(-1 <= float(told[score]) <= 1 for score in SCORES)
@@ -76,7 +76,7 @@ def test_diagnosis_says_how_everything_is(commanding):
         f'{name}_{what}' for name in ('front', 'wrist', 'joints') for what in ('age_ms', 'count')}
     assert {'age_p99_ms', 'vision_p50_ms'} <= set(values(
         wait_for_diagnosis(driver, 'age_p99_ms', 'timing')))
-    policy.commander.policy.decoder.head[-1].bias.data.fill_(0.9)
+    policy.commander.decider.policy.decoder.head[-1].bias.data.fill_(0.9)
     wait_for_diagnosis(driver, ' position', 'limits')
     driver.silent.add('joints')
     wait_for_diagnosis(driver, 'joint_states: stamped', 'inputs')

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from .pilot import Decision
+from .decision import Decision
 from ..spec import Trajectory
 from ..stopwatch import Stopwatch
 

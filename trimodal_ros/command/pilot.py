@@ -23,21 +23,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 import threading
-from typing import get_args, Literal
 
 import numpy as np
 
-from .blend import Blender, Blending, PREFIX_STEPS
+from .blend import Blender
 from .chunk import ExpiredError, join_chunk, lead_in
 from .clamp import clamp_chunk
+from .decision import Decision, Outcome, Rules, STAGES
 from .guard import Guard, GuardError
 from .hold import hold_trajectory
 from .limits import check_first_step, LimitError, with_start
 from .playback import CommandedMotion, JointReference
 from .ramp import ramp_in
-from ..observe.observer import Freshness, NotReady, Observer
+from ..observe.observer import NotReady, Observer
 from ..spec import NS_PER_S, Observation, RobotSpec, SpecError, Trajectory
 from ..stopwatch import Stopwatch
 
@@ -45,60 +45,7 @@ SETTLED_S = 0.3      # after which an arm at rest is where it is commanded,
 MAX_SAG_RAD = 0.1    # but for what its weight bends it
 PUBLISH_S = 0.005    # at least, for a plan to reach the controller before its bridge begins
 Planner = Callable[[Observation], 'Trajectory | None']
-OnLimit = Literal['refuse', 'clamp']
 Check = Callable[[Trajectory], None]
-MODEL_STAGES = ('vision', 'language', 'decode', 'alignment')
-STAGES = ('transport', 'wait', 'convert', *MODEL_STAGES, 'check', 'publish')
-
-
-@dataclass(frozen=True)
-class Rules:
-    """
-    What a plan must keep to.
-
-    ``max_first_step_rad`` is from the measured arm to the next planned point; an arm joint
-    further than ``max_tracking_error_rad`` from its command doesn't follow it. ``ramp_s`` is the
-    time to full speed after ``Pilot.begin``.
-    """
-
-    freshness: Freshness = Freshness()
-    max_tracking_error_rad: float = 0.5
-    max_first_step_rad: float = 1.0
-    on_limit: OnLimit = 'refuse'
-    blending: Blending = 'none'
-    prefix_steps: int = PREFIX_STEPS
-    ramp_s: float = 0.0
-
-    def __post_init__(self):
-        if self.on_limit not in get_args(OnLimit):
-            raise ValueError(f'on_limit {self.on_limit!r} is not one of '
-                             f'{", ".join(get_args(OnLimit))}')
-
-
-@dataclass(frozen=True)
-class Decision:
-    """
-    What came of one observation.
-
-    ``trajectory`` may be sent (None: go on as before); ``refusal`` says why the plan may not be,
-    and what goes out then, if anything, is a hold: ``holds``. It leaves what is commanded at
-    ``begins_ns``: sent later, it would be a step. ``is_stray``: the arm is not where it was
-    commanded to be. ``alignment`` is the plan's.
-    ``stages_ms``: 'transport' from the oldest image's stamp until the last one is here, 'wait'
-    until it is decided on, 'convert', those of the model, 'check'; the commander adds 'publish'.
-    0 where it did not come to that.
-    """
-
-    observation: Observation
-    trajectory: Trajectory | None
-    refusal: str
-    stages_ms: Mapping[str, float]
-    holds: bool = False
-    begins_ns: int = 0
-    is_stray: bool = False
-    alignment: Mapping[str, float] = field(default_factory=dict)
-
-
 class Pilot:
     """
     Holds what was observed and commanded; ``clock`` returns nanoseconds.
@@ -121,8 +68,6 @@ class Pilot:
         self._blender = Blender(self.rules.blending, self.rules.prefix_steps)
         self._began_ns = -NS_PER_S * 3600
         self._is_braking = False
-        self._is_stray = False
-        self._leaves_ns = 0  # when what is sent next leaves what is commanded
         self._planned_for = ''
 
     def begin(self) -> None:
@@ -138,7 +83,7 @@ class Pilot:
         whatever the planner raises goes through. A plan that is late is dropped; one that is
         outside the limits, not finite or for an arm that has left its command becomes a hold.
         """
-        started_ns, self._is_stray = self.clock(), False
+        started_ns = self.clock()
         self.stopwatch.start()
         with self.lock:
             if not self.observer.instruction:
@@ -151,48 +96,56 @@ class Pilot:
         try:
             planned = self.planner(observation)
         except SpecError as error:  # not finite, or of another shape
-            return self._decided(observation, received_ns, started_ns, self.hold(), str(error))
+            return self._decided(observation, received_ns, started_ns, self._held(str(error)))
         if planned is None:
-            return self._decided(observation, received_ns, started_ns, None, '')
+            return self._decided(observation, received_ns, started_ns, Outcome())
         self.stopwatch.lap('decode')  # what is left of it
-        trajectory, refusal = self._command(planned, observation)
+        outcome = self._command(planned, observation)
         self.stopwatch.lap('check')
-        return self._decided(observation, received_ns, started_ns, trajectory, refusal,
-                             planned.alignment)
+        return self._decided(observation, received_ns, started_ns, outcome, planned.alignment)
 
     def _decided(self, observation: Observation, received_ns: int, started_ns: int,
-                 trajectory: Trajectory | None, refusal: str,
-                 alignment: Mapping[str, float] | None = None) -> Decision:
+                 outcome: Outcome, alignment: Mapping[str, float] | None = None) -> Decision:
         stages_ms = {**dict.fromkeys(STAGES, 0.0),
                      'transport': (received_ns - observation.stamp_ns) / 1e6,
                      'wait': (started_ns - received_ns) / 1e6, **self.stopwatch.laps_ms}
-        return Decision(observation, trajectory, refusal, stages_ms,
-                        bool(refusal) and trajectory is not None, self._leaves_ns,
-                        self._is_stray, alignment or {})
+        return Decision(observation, outcome.trajectory, outcome.refusal, stages_ms,
+                        bool(outcome.refusal) and outcome.trajectory is not None,
+                        outcome.begins_ns, outcome.is_stray, alignment or {})
 
-    def _command(self, planned: Trajectory, observation: Observation):
+    def _command(self, planned: Trajectory, observation: Observation) -> Outcome:
         now_ns = self.clock()
         late = self.lateness(observation, now_ns)
         if late:
-            return None, late
+            return Outcome(refusal=late)
         try:
             self._guard(planned, observation.instruction)
             with self.lock:
                 stray = self.stray()
-                self._is_stray = bool(stray)
                 if stray:
-                    return self.hold(), stray
-                return self._within_limits(planned, observation, now_ns), ''
+                    return self._held(stray, is_stray=True)
+                return self._within_limits(planned, observation, now_ns)
         except ExpiredError as error:
-            return None, str(error)
+            return Outcome(refusal=str(error))
         except LimitError as error:
             self.limit_events[error.joint, error.kind] += 1
-            return self.hold(), str(error)
+            return self._held(str(error))
         except GuardError as error:
-            return self.hold(), str(error)
+            return self._held(str(error))
 
-    def too_late(self, decision: Decision) -> str:
-        """Return why a decision's plan must not be sent any more, '' if it may."""
+    def _held(self, refusal: str, is_stray: bool = False) -> Outcome:
+        return Outcome(*self._hold(), refusal, is_stray)
+
+    def in_time(self, decision: Decision) -> Decision:
+        """Return what of a decision may be sent now: no late plan, and a late hold made anew."""
+        late = decision.trajectory is not None and self._too_late(decision)
+        if not late:
+            return decision
+        if decision.holds:
+            return replace(decision, trajectory=self.hold())
+        return replace(decision, trajectory=None, refusal=late)
+
+    def _too_late(self, decision: Decision) -> str:
         now_ns = self.clock()
         behind_s = (now_ns - decision.begins_ns) / NS_PER_S + PUBLISH_S
         return self.lateness(decision.observation, now_ns) or (
@@ -212,7 +165,7 @@ class Pilot:
         self.guard.check(planned.alignment)
 
     def _within_limits(self, planned: Trajectory, observation: Observation,
-                       now_ns: int) -> Trajectory:
+                       now_ns: int) -> Outcome:
         rules = self.rules
         measured_J = self.observer.newest_position_J(now_ns)
         measured_J = observation.position_J if measured_J is None else measured_J
@@ -220,13 +173,13 @@ class Pilot:
         check_first_step(planned, measured_J, now_ns, rules.max_first_step_rad)
         planned = self._blender.blend(planned, observation.instruction, self.commanded, now_ns)
         planned = ramp_in(planned, now_ns, self._began_ns, rules.ramp_s)
-        lead = self._lead_in(self.commanded, now_ns, measured_J)
+        lead = lead_in(self.commanded, now_ns, measured_J)
         if rules.on_limit == 'clamp':
             trajectory = self._clamp(planned, lead)
         else:
             trajectory = join_chunk(planned, lead)
         self.check(with_start(trajectory, lead[0]))
-        return trajectory
+        return Outcome(trajectory, lead[-1].time_ns)
 
     def _clamp(self, planned: Trajectory, lead) -> Trajectory:
         try:
@@ -238,9 +191,9 @@ class Pilot:
 
     def _tracking_error_J(self) -> np.ndarray | None:
         """
-        Return how far the arm is from where it was commanded when it was measured last, in rad.
+        Return how far the arm was from its command when it was measured last, in rad, or None.
 
-        None where nothing is known. A gripper is left out: what it holds keeps it open.
+        A gripper is left out: what it holds keeps it open.
         """
         measured = self.observer.newest_joints(self.clock())
         commanded_J = None if measured is None else self.commanded.position_at(measured[0])
@@ -278,15 +231,20 @@ class Pilot:
 
         It brakes from what is commanded, or keeps an arm that has left that where it is.
         """
+        return self._hold()[0]
+
+    def _hold(self) -> tuple[Trajectory | None, int]:
+        """Return the hold, and when it leaves what is commanded."""
         now_ns = self.clock()
         with self.lock:
             measured_J = self.observer.newest_position_J(now_ns)
-            if measured_J is None and self.commanded.reference(now_ns) is None:
-                return None
+            reference = self.commanded.reference(now_ns)
+            if measured_J is None and reference is None:
+                return None, 0
             if self.stray():
-                return self._hold_at(measured_J, now_ns, self.commanded.reference(now_ns))
-            return hold_trajectory(
-                self.robot, self._lead_in(self.commanded, now_ns, measured_J))
+                return self._hold_at(measured_J, now_ns, reference)
+            lead = lead_in(self.commanded, now_ns, measured_J)
+            return hold_trajectory(self.robot, lead), lead[-1].time_ns
 
     def _begin_where_the_arm_rests(self, now_ns: int) -> None:
         """
@@ -300,15 +258,10 @@ class Pilot:
             self.commanded.clear()
 
     def _hold_at(self, measured_J: np.ndarray, now_ns: int,
-                 left: JointReference | None) -> Trajectory:
-        lead = self._lead_in(CommandedMotion(), now_ns, measured_J)
-        return hold_trajectory(self.robot, lead, left and replace(left, time_ns=now_ns))
-
-    def _lead_in(self, commanded: CommandedMotion, now_ns: int,
-                 measured_J: np.ndarray) -> list[JointReference]:
-        lead = lead_in(commanded, now_ns, measured_J)
-        self._leaves_ns = lead[-1].time_ns
-        return lead
+                 left: JointReference | None) -> tuple[Trajectory, int]:
+        lead = lead_in(CommandedMotion(), now_ns, measured_J)
+        trajectory = hold_trajectory(self.robot, lead, left and replace(left, time_ns=now_ns))
+        return trajectory, lead[-1].time_ns
 
     def forget(self, seen_ns: int) -> Trajectory | None:
         """
@@ -327,7 +280,7 @@ class Pilot:
             self.observer.clear()
             if left is None or measured is None:
                 return None
-            return self._hold_at(measured[1], self.clock(), left)
+            return self._hold_at(measured[1], self.clock(), left)[0]
 
     @property
     def is_moving(self) -> bool:

@@ -24,7 +24,7 @@ import tyro
 from .page import write_json
 from .search import search
 from ..command.blend import Blending
-from ..command.pilot import OnLimit, Rules
+from ..command.decision import OnLimit, Rules
 from ..plan.checkpoint import content_hash, load_checkpoint, read_config
 from ..sim.sentences import read_templates
 

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from .statistics import wilson_interval
-from ..command.pilot import Rules
+from ..command.decision import Rules
 from ..plan.checkpoint import load_checkpoint
 from ..plan.policy import Policy
 from ..progress import progress_bar

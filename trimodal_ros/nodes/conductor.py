@@ -38,7 +38,7 @@ from std_srvs.srv import Trigger
 
 from .private_graph import GraphError, NodeProcesses
 from .ros import LATCHED_QOS
-from ..command.pilot import STAGES
+from ..command.decision import STAGES
 from ..observe.instruction import normalize_instruction
 from ..sim.layout import Task
 

@@ -19,8 +19,8 @@ from __future__ import annotations
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from .ros import ROS_TYPES
+from ..command.decision import Decision
 from ..command.outlet import Told
-from ..command.pilot import Decision
 
 
 def decision_message(decision: Decision, told: Told, age_ms: float,

@@ -68,11 +68,12 @@ from .ros import (
     SENSOR_QOS,
 )
 from ..command.commander import Commander
+from ..command.decision import Decision
 from ..command.guard import SCORES
 from ..command.interlock import Stop
 from ..command.message import to_message
 from ..command.outlet import Told
-from ..command.pilot import Decision, Pilot
+from ..command.pilot import Pilot
 from ..plan.checkpoint import load_checkpoint
 from ..plan.policy import Policy
 from ..spec import Observation, RobotSpec, Trajectory
@@ -207,7 +208,7 @@ class PolicyNode(LifecycleNode):
         """Brake, stop deciding, and let go of everything; safe in any state."""
         commander = self.commander
         if commander is not None:
-            was_active = commander.is_active
+            was_active = commander.helm.is_active
             commander.stop('shut down')
             commander.end_worker()
             if was_active:
@@ -229,7 +230,7 @@ class PolicyNode(LifecycleNode):
 
     def _on_stop(self, request, response):
         if self.commander is not None:
-            self.commander.stop_by('~/stop')
+            self.commander.helm.stop_by('~/stop')
         else:
             self._stopped.ask('~/stop')
         response.success, response.message = True, 'stopped; ~/resume lets it go on'
@@ -251,7 +252,7 @@ class PolicyNode(LifecycleNode):
         if commander is None:
             response.success, response.message = False, 'not configured: configure loads it'
             return response
-        folder, before = parameter(self, 'checkpoint'), commander.coming_hash
+        folder, before = parameter(self, 'checkpoint'), commander.decider.coming_hash
         threading.Thread(target=self._take_over, args=[commander, folder, done],
                          name='load', daemon=True).start()
         complaint = await done
@@ -268,7 +269,7 @@ class PolicyNode(LifecycleNode):
 
     def _take_over(self, commander: Commander, folder: str, done: Future) -> None:
         try:
-            commander.take_over(self._load(folder, commander.pilot.robot))
+            commander.decider.take_over(self._load(folder, commander.pilot.robot))
             done.set_result('')
         except Exception as error:  # noqa: B902 - whatever is wrong, the old one is kept
             log_traceback(self, f'{folder} not taken over')
@@ -285,7 +286,7 @@ class PolicyNode(LifecycleNode):
         age_ms = (now_ns(self) - decision.observation.stamp_ns) / 1e6
         self.diagnostics.note(decision, age_ms)
         self._decision.publish(decision_message(
-            decision, told, age_ms, self.commander.policy.content_hash))
+            decision, told, age_ms, self.commander.decider.policy.content_hash))
         for name, value in decision.alignment.items():
             self._alignment[name].publish(Float64(data=value))
 

@@ -22,8 +22,8 @@ import numpy as np
 from .decision_message import status
 from .ros import ROS_TYPES
 from ..command.commander import Commander
+from ..command.decision import Decision
 from ..command.interlock import NO_INSTRUCTION
-from ..command.pilot import Decision
 from ..evaluate.statistics import summarize_ms
 from ..observe.observer import NotReady
 from ..spec import NS_PER_S
@@ -63,14 +63,15 @@ class PolicyDiagnostics:
         return DiagnosticArray(header=ROS_TYPES.header(commander.pilot.clock()), status=statuses)
 
     def _state(self, commander: Commander):
-        interlock, told = commander.interlock, commander.told
-        values = {'dry_run': str(commander.dry_run).lower(), 'instruction': told.sentence,
+        interlock, told = commander.interlock, commander.decider.told
+        policy = commander.decider.policy
+        values = {'dry_run': str(commander.helm.dry_run).lower(), 'instruction': told.sentence,
                   'instruction_id': str(told.number),
                   'instruction_since_ns': str(told.since_ns),
-                  'checkpoint': commander.policy.content_hash, 'held_for': interlock.reason,
+                  'checkpoint': policy.content_hash, 'held_for': interlock.reason,
                   'stopped_by': interlock.stopped_by, 'decisions': str(self.decisions),
                   'refused': str(self.refused)}
-        if not commander.is_active:
+        if not commander.helm.is_active:
             return DiagnosticStatus.OK, 'inactive', values
         if interlock.stopped_by:
             return DiagnosticStatus.ERROR, f'stopped by {interlock.stopped_by}', values
@@ -121,7 +122,7 @@ class PolicyDiagnostics:
         values = {'listeners': str(listeners)}
         if self.complaints:
             return DiagnosticStatus.ERROR, '; '.join(self.complaints.values()), values
-        if not listeners and not commander.dry_run:
+        if not listeners and not commander.helm.dry_run:
             return DiagnosticStatus.WARN, ('nobody subscribes to joint_trajectory: is it remapped '
                                            "to the controller's?"), values
         return DiagnosticStatus.OK, 'no complaints', values

@@ -29,9 +29,9 @@ from rclpy.parameter import Parameter
 import torch
 
 from .ros import parameter
+from ..command.decision import Rules
 from ..command.guard import Guard
 from ..command.interlock import Interlock, Stop
-from ..command.pilot import Rules
 from ..command.workspace import WorkspaceBox
 from ..observe.observer import Freshness
 from ..spec import RobotSpec

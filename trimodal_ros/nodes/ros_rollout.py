@@ -27,7 +27,7 @@ import yaml
 from .conductor import Conductor, TaskResult
 from .private_graph import enter_private_graph
 from .session import replan_period_s, simulated_session
-from ..command.pilot import MODEL_STAGES, STAGES
+from ..command.decision import MODEL_STAGES, STAGES
 from ..evaluate.rollout import check_planner, summarize, Trial, TrialResult
 from ..evaluate.statistics import summarize_ms
 from ..plan.checkpoint import read_config

@@ -28,8 +28,9 @@ import numpy as np
 
 from .layout import Layout
 from .robot import SimulatedRobot
+from ..command.decision import Decision, Rules
 from ..command.message import to_message
-from ..command.pilot import Decision, Pilot, Planner, Rules
+from ..command.pilot import Pilot, Planner
 from ..record.messages import BAG_TYPES
 from ..spec import NS_PER_S, Observation, RobotSpec, Trajectory
 

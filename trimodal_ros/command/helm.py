@@ -1,0 +1,84 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What goes out: commands while the robot may be commanded, else one hold and why."""
+
+from __future__ import annotations
+
+from .interlock import Interlock
+from .outlet import Outlet
+from .pilot import Pilot
+from .schedule import Schedule
+from ..observe.observer import NotReady
+from ..spec import Trajectory
+
+
+class Helm:
+    """
+    Sends, holds and stops; each under the pilot's lock.
+
+    With ``dry_run`` nothing counts as commanded. ``holds`` counts them: what was thought of
+    before the last one must not be sent.
+    """
+
+    def __init__(self, pilot: Pilot, interlock: Interlock, schedule: Schedule, outlet: Outlet,
+                 dry_run: bool):
+        self.pilot, self.interlock, self.schedule = pilot, interlock, schedule
+        self.outlet, self.dry_run = outlet, dry_run
+        self.is_active, self.holds = False, 0
+
+    def send(self, trajectory: Trajectory, is_hold: bool) -> None:
+        """Send a trajectory and note it as commanded."""
+        self.outlet.send(trajectory)
+        if not self.dry_run:
+            self.pilot.sent(trajectory, is_hold)
+
+    def begin(self) -> None:
+        """Command from now on, from where the arm is or as it still brakes."""
+        with self.pilot.lock:
+            if not self.pilot.is_moving or self.pilot.stray():
+                self.pilot.commanded.clear()
+            self.pilot.begin()
+            self.interlock.begin()
+            self.schedule.begin()
+            self.is_active = True
+
+    def end(self, reason: str) -> None:
+        """Brake if active, as the last that is sent."""
+        with self.pilot.lock:
+            if self.is_active:
+                self.is_active = False
+                self._brake(reason, '')
+
+    def hold(self, what: str, reason: str = '') -> None:
+        """Brake once; say why, when it is for something else than before."""
+        with self.pilot.lock:
+            if self.is_active:
+                self._brake(what, reason)
+
+    def stop_by(self, who: str, asks_on: bool = False, details: str = '') -> None:
+        """Stop whatever goes on, until somebody ends the stop."""
+        with self.pilot.lock:
+            self.interlock.stop(who, asks_on)
+            self.hold(f'stopped by {who}', details)
+
+    def _brake(self, what: str, reason: str) -> None:
+        self.holds += 1
+        if self.pilot.is_moving and not self.pilot.is_braking:
+            trajectory = self.pilot.hold()
+            if trajectory is not None:
+                self.send(trajectory, is_hold=True)
+        if self.interlock.hold(what, reason):
+            self.schedule.skip(self.pilot.observer.image_stamp_ns)
+            self.outlet.tell('warning', f'holding: {NotReady(what, reason)}')

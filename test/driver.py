@@ -19,6 +19,7 @@ What the policy sends is played by the controller's rules, and the arm is where 
 """
 
 from dataclasses import dataclass
+import time
 
 import graph  # noqa: F401 - first: it skips where there is no ROS
 
@@ -36,12 +37,13 @@ from trajectory_msgs.msg import JointTrajectory
 
 from trimodal_ros.nodes.ros import LATCHED_QOS, now_ns, ROS_TYPES, SENSOR_QOS
 from trimodal_ros.observe.stamp import stamp_ns
-from trimodal_ros.sim.controller import TrajectoryController
+from trimodal_ros.sim.controller import Refused, TrajectoryController
 from trimodal_ros.sim.messages import image_message, joint_state_message
 
 HEAR_ALL_QOS = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
 REST_J = [-1.7, -0.05, 0.04, 1.5, -1.64, 0.4]
 STOP_TOPIC = 'emergency_stop'
+PAUSE_S = 0.1
 
 
 @dataclass
@@ -66,7 +68,7 @@ class Driver(Node):
     Publishes every 20 ms; every image is another noise, which its stamp determines.
 
     ``late_ns`` shifts the stamps of one camera or of 'joints', ``stuck`` keeps them; ``jump``
-    shifts all and, with ``keeps_time``, /clock. ``rounds`` counts how often all was published.
+    shifts all and, with ``keeps_time``, /clock. ``rounds_s`` are the times all was published at.
     """
 
     def __init__(self, robot, keeps_time: bool = False):
@@ -75,7 +77,7 @@ class Driver(Node):
         self.silent, self.frozen, self.stuck = set(), set(), {}
         self.encoding, self.padding, self.size = 'rgb8', 0, {}
         self.late_ns, self.reads, self.asks_stop = {}, {}, None
-        self.follows, self.rounds = True, 0
+        self.follows, self.rounds_s, self.refusals = True, [], None
         self.trajectories, self.heard, self.logged, self.decisions = [], [], [], []
         self.rehearsed, self.diagnosis = [], {}
         self.eras = [Era(0, np.array(REST_J))]
@@ -116,11 +118,26 @@ class Driver(Node):
                              self._controller.reference(when_ns).position_J))
         self._controller.start(self.eras[-1].position_J, self.time_ns())
 
+    def refuse(self) -> None:
+        """Let the controller have a joint more than the policy: it refuses all that comes."""
+        controller = TrajectoryController((*self.robot.joint_names, 'rail'))
+        controller.start([*self.position_J, 0.0], self.time_ns())
+        self._controller, self.refusals = controller, []
+
+    def was_paused(self, first_round: int) -> bool:
+        """Tell whether the machine stood still since a round, for longer than some inputs may."""
+        return max(np.diff(self.rounds_s[first_round:]), default=0.0) > PAUSE_S
+
+    @property
+    def rounds(self) -> int:
+        return len(self.rounds_s)
+
     @property
     def position_J(self) -> np.ndarray:
         """Where the arm is."""
-        return (self._controller.reference(self.time_ns()).position_J if self.follows
-                else np.array(REST_J))
+        if not self.follows:
+            return np.array(REST_J)
+        return self._controller.reference(self.time_ns()).position_J[:len(REST_J)]
 
     def pixels(self, camera, stamp: int) -> np.ndarray:
         """Return the noise that a camera shows at a time."""
@@ -151,7 +168,7 @@ class Driver(Node):
                     self._image(camera, self.stuck.get(camera.name, stamp)))
         if self.asks_stop is not None:
             self._stop.publish(Bool(data=self.asks_stop))
-        self.rounds += 1
+        self.rounds_s.append(time.monotonic())
 
     def _publish_joints(self, stamp: int) -> None:
         positions = {**dict(zip(self.robot.joint_names, self.position_J)), **self.reads}
@@ -180,8 +197,16 @@ class Driver(Node):
         at_ns = min(sent_ns - self.eras[era].back_ns, first_ns)
         self.heard.append(Heard(era, at_ns, message))
         if era == len(self.eras) - 1:
-            self._controller.accept(message, at_ns, None)
+            self._play(message, at_ns)
         self.trajectories.append(message)
+
+    def _play(self, message: JointTrajectory, at_ns: int) -> None:
+        try:
+            self._controller.accept(message, at_ns, None)
+        except Refused as refusal:
+            if self.refusals is None:  # else it is meant to
+                raise
+            self.refusals.append(str(refusal))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:

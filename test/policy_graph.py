@@ -109,13 +109,16 @@ def hold_after(driver, change, reason: str) -> JointTrajectory:
     def is_held():
         return (not is_commanded(driver)
                 and any(line.startswith(reason) for line in driver.logged[lines:]))
-    wait_for(is_held, f'a hold and {reason!r} in the log')
-    hold = driver.trajectories[-1]
-    count = len(driver.trajectories)
-    wait_for_rounds(driver)
-    assert all(map(is_hold, driver.trajectories[count:]))
-    assert_safe(driver)
-    return hold
+    while True:
+        wait_for(is_held, f'a hold and {reason!r} in the log')
+        first_round, count = driver.rounds, len(driver.trajectories)
+        hold = driver.trajectories[-1]
+        wait_for_rounds(driver)
+        if all(map(is_hold, driver.trajectories[count:])):
+            assert_safe(driver)
+            return hold
+        # While a machine stands still, images that were too far apart may come to belong together.
+        assert driver.was_paused(first_round)
 
 
 def goes_on(driver) -> None:

@@ -24,7 +24,6 @@ from trimodal_ros.observe.image import (
     to_rgb,
 )
 from trimodal_ros.observe.instruction import InstructionError, normalize_instruction
-from trimodal_ros.observe.joints import decode_joints, JointStateError
 from trimodal_ros.observe.observer import Freshness, NotReady, Observer
 from trimodal_ros.record.messages import BAG_TYPES
 from trimodal_ros.sim.messages import image_message, joint_state_message
@@ -118,24 +117,6 @@ def test_unreadable_images_are_refused_by_name(change, complaint):
 
 def joints(names, positions, stamp=0):
     return joint_state_message(names, positions, [], stamp, BAG_TYPES)
-
-
-def test_joints_are_read_by_name():
-    """Catches positions taken in the order of the message."""
-    seen = decode_joints(joints(['gripper', 'extra', 'shoulder', 'elbow'], [3, 9, 1, 2]), ROBOT)
-    assert seen.tolist() == [1, 2, 3]
-
-
-@pytest.mark.parametrize('names, positions, complaint', [
-    (['shoulder', 'gripper'], [1, 2], "'elbow' is missing"),
-    (['shoulder', 'elbow', 'elbow', 'gripper'], [1, 2, 2, 3], 'more than once'),
-    (['shoulder', 'elbow', 'gripper'], [1, np.nan, 3], "'elbow' is nan"),
-    (['shoulder', 'elbow', 'gripper'], [1, 2], '3 names but 2'),
-])
-def test_unusable_joint_states_are_refused_by_name(names, positions, complaint):
-    """Catches a missing joint read as zero."""
-    with pytest.raises(JointStateError, match=complaint):
-        decode_joints(joints(names, positions), ROBOT)
 
 
 @pytest.mark.parametrize('text', ['x' * 10_000, 'put\x00it', 'bell \x07'])

@@ -96,7 +96,8 @@ def test_chunk_that_runs_out_holds_the_robot(commanding):
 
     def think(observation):
         thought_of.append(observation.stamp_ns)
-        assert go_on.wait(PATIENCE_S)
+        # Held for something else, as a machine that stands still is, it thinks in vain.
+        wait_for(lambda: go_on.is_set() or not is_commanded(driver), 'the test to go on')
         return plan(observation)
     pilot.planner = think
     # Ten times slower than the chunk would be the same: nothing is planned meanwhile.
@@ -142,7 +143,7 @@ def test_hold_waits_for_a_plan_on_its_way_out(commanding):
         publish(message)
         sent.append(message)
     policy._command.publish = switch_threads
-    wait_for(lambda: holds and not holds[0].is_alive(), 'a stop while a plan is on its way')
+    wait_for(lambda: not all(map(is_hold, sent)) and not holds[0].is_alive(), 'a plan and a stop')
     policy._command.publish = publish
     planned = [is_hold(message) for message in sent].index(False)  # a late machine may hold before
     assert is_hold(sent[planned + 1])
@@ -182,8 +183,18 @@ def test_plan_for_what_the_robot_was_told_before_is_not_sent(commanding):
 STRAYED = "holding: stopped by an arm that is not where it is commanded: joint 'shoulder_pan'"
 
 
+def test_controller_that_refuses_all_ends_in_a_stop(moving_checkpoint, so101):
+    """Catches motion planned on and on for a controller that says no, unheard."""
+    with commanding_policy(moving_checkpoint, so101, max_tracking_error_rad=0.05) as (
+            driver, policy):
+        hold_after(driver, driver.refuse, STRAYED)
+        assert driver.refusals and all("['rail'] missing" in text for text in driver.refusals)
+        np.testing.assert_allclose(driver.trajectories[-1].points[-1].positions,
+                                   driver.position_J, atol=1e-6)
+
+
 def test_arm_that_does_not_follow_is_held(moving_checkpoint, so101):
-    """Catches motion planned on and on for an arm whose controller refuses everything."""
+    """Catches motion planned on and on for an arm that is blocked."""
     with commanding_policy(moving_checkpoint, so101, max_tracking_error_rad=0.05) as (
             driver, policy):
         def change():

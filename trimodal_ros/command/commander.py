@@ -111,7 +111,7 @@ class Commander:
             self._decide_if_due()
 
     def on_joints(self, message) -> None:
-        """Store joints; hold at once for values that can't be, not for joints left out."""
+        """Store joints; hold at once for values that can't be."""
         try:
             with self.pilot.lock:
                 self.pilot.observer.add_joints(message)

@@ -196,9 +196,9 @@ class Pilot:
         A gripper is left out: what it holds keeps it open.
         """
         measured = self.observer.newest_joints(self.clock())
-        commanded_J = None if measured is None else self.commanded.position_at(measured[0])
+        commanded_J = None if measured is None else self.commanded.position_at(measured.stamp_ns)
         return None if commanded_J is None else (
-            (measured[1] - commanded_J) * ~self.robot.is_gripper_J)
+            (measured.position_J - commanded_J) * ~self.robot.is_gripper_J)
 
     def stray(self) -> str:
         """Return how the arm is not where it is commanded to be, '' if it is."""
@@ -207,7 +207,7 @@ class Pilot:
             if error_J is None or np.abs(error_J).max() <= most_rad:
                 return ''
             worst = int(np.abs(error_J).argmax())
-            measured_rad = self.observer.newest_joints(self.clock())[1][worst]
+            measured_rad = self.observer.newest_joints(self.clock()).position_J[worst]
             return (f'joint {self.robot.joint_names[worst]!r}: measured {measured_rad:.3f} rad, '
                     f'commanded {measured_rad - error_J[worst]:.3f} rad, at most {most_rad} rad '
                     'apart is allowed')
@@ -280,7 +280,7 @@ class Pilot:
             self.observer.clear()
             if left is None or measured is None:
                 return None
-            return self._hold_at(measured[1], self.clock(), left)[0]
+            return self._hold_at(measured.position_J, self.clock(), left)[0]
 
     @property
     def is_moving(self) -> bool:

@@ -12,46 +12,115 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""A sensor_msgs/JointState as positions in spec order."""
+"""sensor_msgs/JointState messages as positions in spec order, from one driver or several."""
 
 from __future__ import annotations
 
+from collections import deque
+from typing import NamedTuple
+
 import numpy as np
 
+from .stamp import stamp_ns
 from ..spec import RobotSpec
+
+HISTORY = 256  # values of a joint: half a second at 500 Hz
 
 
 class JointStateError(ValueError):
-    """
-    A joint state the robot's joints cannot be read from.
+    """A joint state with values that can't be; ``joints`` are the robot's that it names."""
 
-    One that is ``partial`` leaves joints out: others may publish on the topic too.
-    """
-
-    def __init__(self, message: str, partial: bool = False):
+    def __init__(self, message: str, joints: frozenset[str] = frozenset()):
         super().__init__(message)
-        self.partial = partial
+        self.joints = joints
 
 
-def decode_joints(message, robot: RobotSpec) -> np.ndarray:
+class JointSample(NamedTuple):
+    """Positions [J] in rad; ``stamp_ns`` and ``oldest`` are of the joint that is oldest."""
+
+    stamp_ns: int
+    position_J: np.ndarray
+    oldest: str = ''  # '' where all are equally old
+
+
+def decode_joints(message, robot: RobotSpec) -> dict[str, float]:
     """
-    Return measured positions [J] in rad; the message may name more joints, in any order.
+    Return measured positions in rad of the robot's joints that a message names.
 
-    Raises JointStateError for a joint that is missing, named twice or not finite.
+    It may name others too, in any order. Raises JointStateError for a joint of the robot that is
+    named twice or not finite.
     """
     names = list(message.name)
+    ours = frozenset(names) & frozenset(robot.joint_names)
     if len(message.position) != len(names):
         raise JointStateError(
-            f'joint_states: {len(names)} names but {len(message.position)} positions')
-    position_J = np.empty(len(robot.joints))
-    for index, joint in enumerate(robot.joint_names):
-        if joint not in names:
-            raise JointStateError(f'joint_states: joint {joint!r} is missing; got {names}',
-                                  partial=True)
-        if names.count(joint) != 1:
+            f'joint_states: {len(names)} names but {len(message.position)} positions', ours)
+    if not ours:
+        return {}
+    positions = dict(zip(names, message.position))
+    for joint in robot.joint_names:
+        if joint in ours and names.count(joint) != 1:
             raise JointStateError(f'joint_states: joint {joint!r} is named more than once; '
-                                  f'got {names}')
-        position_J[index] = message.position[names.index(joint)]
-        if not np.isfinite(position_J[index]):
-            raise JointStateError(f'joint_states: joint {joint!r} is {position_J[index]}')
-    return position_J
+                                  f'got {names}', ours)
+        if joint in ours and not np.isfinite(positions[joint]):
+            raise JointStateError(f'joint_states: joint {joint!r} is {positions[joint]}', ours)
+    return {joint: positions[joint] for joint in ours}
+
+
+class JointHistory:
+    """
+    What was measured lately of each joint.
+
+    Arm and gripper may have drivers of their own that publish on one topic.
+    """
+
+    def __init__(self, robot: RobotSpec):
+        self.robot = robot
+        self._samples = {joint: deque(maxlen=HISTORY) for joint in robot.joint_names}
+        self._wrong: dict[str, str] = {}
+
+    def add(self, message) -> None:
+        """Keep what a message tells of the joints. Raises JointStateError, and keeps nothing."""
+        try:
+            positions = decode_joints(message, self.robot)
+        except JointStateError as error:
+            self._wrong.update(dict.fromkeys(error.joints, str(error)))
+            raise
+        stamp = stamp_ns(message.header.stamp)
+        for joint, position_rad in positions.items():
+            self._samples[joint].append((stamp, position_rad))
+            self._wrong.pop(joint, None)
+
+    def clear(self) -> None:
+        """Forget what was measured."""
+        for samples in self._samples.values():
+            samples.clear()
+
+    @property
+    def wrong(self) -> str:
+        """What is wrong with the newest message of some joint; '' if nothing is."""
+        return next(iter(self._wrong.values()), '')
+
+    @property
+    def missing(self) -> list[str]:
+        """Joints of which nothing has come."""
+        return [joint for joint, samples in self._samples.items() if not samples]
+
+    def newest(self) -> JointSample | None:
+        """Return the newest position of each joint, or None while one is missing."""
+        return None if self.missing else _joined(
+            {joint: samples[-1] for joint, samples in self._samples.items()})
+
+    def as_of(self, stamp: int) -> JointSample | None:
+        """Return the newest positions not newer than a stamp, or the first after it, or None."""
+        return None if self.missing else _joined(
+            {joint: next((sample for sample in reversed(samples) if sample[0] <= stamp),
+                         samples[0]) for joint, samples in self._samples.items()})
+
+
+def _joined(samples: dict[str, tuple[int, float]]) -> JointSample:
+    stamps_ns = {joint: stamp for joint, (stamp, _) in samples.items()}
+    oldest = min(stamps_ns, key=stamps_ns.get)
+    alike = max(stamps_ns.values()) == stamps_ns[oldest]
+    position_J = np.array([position_rad for _, position_rad in samples.values()])
+    return JointSample(stamps_ns[oldest], position_J, '' if alike else oldest)

@@ -29,12 +29,11 @@ import numpy as np
 
 from .image import check_layout, decode_image, ImageError, same_pixels
 from .instruction import normalize_instruction
-from .joints import decode_joints, JointStateError
+from .joints import JointHistory, JointSample
 from .stamp import stamp_ns
 from ..spec import CameraSpec, NS_PER_S, Observation, RobotSpec
 
 IMAGE_HISTORY = 4
-JOINT_HISTORY = 256
 MAX_AHEAD_S = 0.05  # of a stamp: clocks of two machines are never quite the same
 PLAINLY_CLOSER_S = 0.005  # free cameras' jitter is less, a period more
 CommandedAt = Callable[[int], 'np.ndarray | None']
@@ -112,9 +111,9 @@ class Observer:
         self.freshness = freshness or Freshness()
         self.instruction = ''
         self._images = {camera.name: deque(maxlen=IMAGE_HISTORY) for camera in robot.cameras}
-        self._joints = deque(maxlen=JOINT_HISTORY)
+        self._joints = JointHistory(robot)
         self.counts = dict.fromkeys([*self._images, 'joints'], 0)  # of all that ever came
-        self._wrong = dict.fromkeys(self.counts, '')  # what is wrong with the newest of each
+        self._wrong = dict.fromkeys(self._images, '')  # what is wrong with the newest of each
 
     def add_image(self, camera: str, message, received_ns: int | None = None) -> None:
         """
@@ -143,18 +142,12 @@ class Observer:
 
     def add_joints(self, message) -> None:
         """
-        Keep a joint state. Raises JointStateError, and then keeps nothing.
+        Keep a joint state, of all joints or some. Raises JointStateError, and then keeps nothing.
 
-        After one with values that can't be, nothing is observed until a good one has come.
+        After one with values that can't be, nothing is observed until good ones have come.
         """
         self.counts['joints'] += 1
-        try:
-            position_J = decode_joints(message, self.robot)
-        except JointStateError as error:
-            self._wrong['joints'] = self._wrong['joints'] if error.partial else str(error)
-            raise
-        self._joints.append((stamp_ns(message.header.stamp), position_J))
-        self._wrong['joints'] = ''
+        self._joints.add(message)
 
     def set_instruction(self, text: str) -> None:
         """Set what the robot is told to do. Raises InstructionError, the old one stays."""
@@ -176,23 +169,25 @@ class Observer:
     def newest_stamps_ns(self) -> dict[str, int]:
         """Return the newest stamp of every input that has come, cameras by name and 'joints'."""
         stamps_ns = {name: images[-1].stamp_ns for name, images in self._images.items() if images}
-        return {**stamps_ns, **({'joints': self._joints[-1][0]} if self._joints else {})}
+        joints = self._joints.newest()
+        return {**stamps_ns, **({'joints': joints.stamp_ns} if joints else {})}
 
     def check_alive(self, now_ns: int) -> None:
         """Raise NotReady for the input that is missing or too old."""
         self._images_at(now_ns)
         self._check_joints(now_ns)
 
-    def newest_joints(self, now_ns: int) -> tuple[int, np.ndarray] | None:
-        """Return stamp and positions measured last, or None when they are older than allowed."""
-        if not self._joints or now_ns - self._joints[-1][0] > self.freshness.max_age_s * NS_PER_S:
+    def newest_joints(self, now_ns: int) -> JointSample | None:
+        """Return what was measured last, or None when a joint of it is older than allowed."""
+        joints = self._joints.newest()
+        if joints is None or now_ns - joints.stamp_ns > self.freshness.max_age_s * NS_PER_S:
             return None
-        return self._joints[-1]
+        return joints
 
     def newest_position_J(self, now_ns: int) -> np.ndarray | None:
         """Return the newest measured joints, or None when they are older than allowed."""
         newest = self.newest_joints(now_ns)
-        return None if newest is None else newest[1]
+        return None if newest is None else newest.position_J
 
     def observe(self, now_ns: int, commanded_at: CommandedAt) -> Observation:
         """Join the newest inputs as ``join`` does, and decode the images."""
@@ -206,10 +201,10 @@ class Observer:
         input is missing, too old, from the future or too far from the others.
         """
         stamp, samples = self._images_at(now_ns)
-        joint_stamp, position_J = self._joints_at(stamp, now_ns)
+        joints = self._joints_at(stamp, now_ns)
         command_J = commanded_at(stamp)
-        return Joined(self.robot, stamp, samples, joint_stamp, position_J,
-                      position_J if command_J is None else command_J, self.instruction)
+        return Joined(self.robot, stamp, samples, joints.stamp_ns, joints.position_J,
+                      joints.position_J if command_J is None else command_J, self.instruction)
 
     def _images_at(self, now_ns: int) -> tuple[int, dict[str, Sample]]:
         """
@@ -246,22 +241,27 @@ class Observer:
                            f'{self.freshness.frozen_s} s is allowed')
 
     def _check_joints(self, now_ns: int) -> None:
-        if not self._joints:
-            raise NotReady('joint_states', 'none yet')
-        if self._wrong['joints']:
-            raise NotReady('unusable joint_states', self._wrong['joints'])
-        _check_age('joint_states', self._joints[-1][0], now_ns, self.freshness.max_age_s)
+        missing = self._joints.missing
+        if missing:
+            raise NotReady('joint_states', 'none yet' if len(missing) == len(self.robot.joints)
+                           else f'nothing yet of {", ".join(map(repr, missing))}')
+        if self._joints.wrong:
+            raise NotReady('unusable joint_states', self._joints.wrong)
+        self._check_joints_age(self._joints.newest(), now_ns)
 
-    def _joints_at(self, stamp: int, now_ns: int) -> tuple[int, np.ndarray]:
+    def _check_joints_age(self, joints: JointSample, now_ns: int) -> None:
+        of = f'joint {joints.oldest!r} ' if joints.oldest else ''
+        _check_age('joint_states', joints.stamp_ns, now_ns, self.freshness.max_age_s, of)
+
+    def _joints_at(self, stamp: int, now_ns: int) -> JointSample:
         """Return the newest joints not newer than the image, or the first after it."""
         self._check_joints(now_ns)
-        before = [sample for sample in self._joints if sample[0] <= stamp]
-        sample = before[-1] if before else self._joints[0]
-        _check_age('joint_states', sample[0], now_ns, self.freshness.max_age_s)
-        if abs(stamp - sample[0]) > self.freshness.max_age_s * NS_PER_S:
-            raise NotReady('joint_states', f'{abs(stamp - sample[0]) / NS_PER_S:.3f} s from '
+        joints = self._joints.as_of(stamp)
+        self._check_joints_age(joints, now_ns)
+        if abs(stamp - joints.stamp_ns) > self.freshness.max_age_s * NS_PER_S:
+            raise NotReady('joint_states', f'{abs(stamp - joints.stamp_ns) / NS_PER_S:.3f} s from '
                            f'the image, at most {self.freshness.max_age_s} s is allowed')
-        return sample
+        return joints
 
 
 def _skew_ns(samples: Mapping[str, Sample]) -> int:
@@ -269,7 +269,7 @@ def _skew_ns(samples: Mapping[str, Sample]) -> int:
     return max(stamps_ns) - min(stamps_ns)
 
 
-def _check_age(what: str, stamp: int, now_ns: int, max_age_s: float) -> None:
+def _check_age(what: str, stamp: int, now_ns: int, max_age_s: float, of: str = '') -> None:
     age_s = (now_ns - stamp) / NS_PER_S
     if not -MAX_AHEAD_S <= age_s <= max_age_s:
-        raise NotReady(what, f'stamped {age_s:.3f} s ago, at most {max_age_s} s is allowed')
+        raise NotReady(what, f'{of}stamped {age_s:.3f} s ago, at most {max_age_s} s is allowed')

@@ -139,3 +139,24 @@ def small_settings(episodes, **changes):
     values = {'steps': 2, 'batch_size': 4, 'policy': PolicyConfig(
         embed_dim=16, vision_width=32, motion_width=16), **changes}
     return TrainingSettings((str(episodes),), str(so101_yaml()), **values)
+
+
+@pytest.fixture
+def make_bench():
+    """Make commanders, started and told what to do; they end with the test."""
+    from commander_bench import Bench, SENTENCE
+    benches = []
+
+    def make(start: bool = True, **options):
+        bench = Bench(**options)
+        benches.append(bench)
+        bench.step()
+        if start:
+            assert bench.commander.why_not_ready() == ''
+            assert bench.commander.start()
+            bench.commander.on_instruction(SENTENCE)
+        return bench
+    yield make
+    for bench in benches:
+        bench.commander.stop('the end')
+        assert bench.commander.end_worker()

@@ -16,6 +16,7 @@
 
 import os
 from pathlib import Path
+import shutil
 import signal
 
 import pytest
@@ -96,6 +97,13 @@ def small_checkpoint(tmp_path_factory, episodes) -> Path:
     return out
 
 
+@pytest.fixture(scope='session')
+def report(tmp_path_factory, small_checkpoint, episodes):
+    """``evaluate alignment`` of the small checkpoint."""
+    from alignment_report import make_report
+    return make_report(tmp_path_factory.mktemp('report') / 'new', small_checkpoint, episodes)
+
+
 def save_moving_checkpoint(folder: Path, robot: RobotSpec, speed_rad_s: float = 0.1) -> Path:
     """Save a policy whose plans turn the shoulder, at a speed, whatever it sees and is told."""
     import torch
@@ -160,3 +168,18 @@ def make_bench():
     for bench in benches:
         bench.commander.stop('the end')
         assert bench.commander.end_worker()
+
+
+@pytest.fixture(scope='session')
+def zoo(tmp_path_factory) -> Path:
+    """Folders of small pretrained encoders."""
+    from zoo import build_zoo
+    root = tmp_path_factory.mktemp('zoo')
+    build_zoo(root)
+    return root
+
+
+@pytest.fixture
+def copy(zoo, tmp_path):
+    """Return a function that copies a folder of the zoo, to be spoilt or deleted."""
+    return lambda name: shutil.copytree(zoo / name, tmp_path / name)

@@ -13,36 +13,20 @@
 # limitations under the License.
 """The command that judges a space: figures end to end, errors, and the page in a browser."""
 
-import base64
-from contextlib import redirect_stdout
 from dataclasses import replace
-import io
-import json
-from pathlib import Path
-import re
-import shutil
-import subprocess
-from types import SimpleNamespace
 
-import cv2
+from alignment_report import stand_in
 import numpy as np
 import pytest
 import torch
 
 from trimodal_ros.evaluate.__main__ import main
 from trimodal_ros.evaluate.alignment import DIRECTIONS, measure, near_duplicates
-from trimodal_ros.evaluate.charts import in_order, PALETTE, similarity_chart
 from trimodal_ros.evaluate.gallery import embed_episodes, Gallery, GalleryError
-from trimodal_ros.evaluate.report import table, write_alignment_page
 from trimodal_ros.plan.checkpoint import content_hash, load_checkpoint, save_checkpoint
 from trimodal_ros.plan.policy import Policy
 from trimodal_ros.record.episode import find_episodes, read_info
 from trimodal_ros.record.moments import read_moments
-
-BROWSERS = ('chromium', 'chromium-browser', 'google-chrome')
-QUIET = ('--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-         '--disable-background-networking', '--disable-component-update', '--disable-sync',
-         '--hide-scrollbars', '--enable-logging=stderr')
 
 
 @pytest.fixture(scope='module')
@@ -54,18 +38,6 @@ def policy(small_checkpoint):
 def gallery(policy, episodes):
     """All moments of the episodes, in order."""
     return embed_episodes(policy, [episodes], 1000, 'demonstration', 1)
-
-
-@pytest.fixture(scope='module')
-def report(tmp_path_factory, small_checkpoint, episodes):
-    """What the command makes of a checkpoint: its figures, page and what it prints."""
-    out, printed = tmp_path_factory.mktemp('report') / 'new', io.StringIO()
-    with redirect_stdout(printed):
-        main(['alignment', '--checkpoint', str(small_checkpoint), '--episodes', str(episodes),
-              '--json', str(out / 'space.json'), '--html', str(out / 'space.html'),
-              '--size', '40', '--workers', '1'])
-    return SimpleNamespace(out=out, printed=printed.getvalue(), html=out / 'space.html',
-                           figures=json.loads((out / 'space.json').read_text()))
 
 
 def test_command_reports_everything(report, small_checkpoint, so101):
@@ -167,14 +139,6 @@ def many_tasks():
     return replace(example, motion_NX=motion_NX)
 
 
-def stand_in():
-    """Return what is asked of a policy: joints of odd names, the last a gripper."""
-    return SimpleNamespace(
-        robot=SimpleNamespace(joint_names=('j0', 'a$_$b', '爪'),
-                              is_gripper_J=np.array([False, False, True])),
-        statistics=SimpleNamespace(chunk_offset=(0.0, 0.0, 0.2)))
-
-
 @pytest.mark.parametrize('direction', DIRECTIONS)
 def test_every_direction_is_the_slow_one(direction):
     """Catches query and gallery swapped, moments for instructions, duplicates as mistakes."""
@@ -230,105 +194,3 @@ def test_errors_are_one_line(capsys, tmp_path, small_checkpoint, episodes, polic
                    policy.sentences)
     save_checkpoint(tmp_path / 'other', other, {}, '')
     assert 'claw' in errors_of(capsys, '--checkpoint', tmp_path / 'other', *given[2:])
-
-
-def test_pictures_show_every_instruction_in_order():
-    """Catches moments drawn out of order, and a large gallery drawn in part."""
-    example = Gallery.make_example(('a', 'b', 'c'), moments=1000)
-    chosen = in_order(example)
-    assert len(chosen) == 300 and set(example.group_N[chosen]) == {0, 1, 2}
-    keys = list(zip(example.group_N[chosen], example.progress_N[chosen]))
-    assert keys == sorted(keys)
-    [picture] = embedded_pictures(similarity_chart(example, 'vision', 'action', ('x', 'y')))[:1]
-    assert picture.shape[:2] == (300, 300)
-
-
-def embedded_pictures(markup):
-    encoded = re.findall(r'data:image/png;base64,([^"]+)"', markup)
-    return [cv2.imdecode(np.frombuffer(base64.b64decode(text), np.uint8), cv2.IMREAD_COLOR)
-            for text in encoded]
-
-
-def luminance(color):
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
-              for c in (int(color[i:i + 2], 16) / 255 for i in (1, 3, 5))]
-    return np.dot((0.2126, 0.7152, 0.0722), linear)
-
-
-@pytest.mark.parametrize('color', PALETTE)
-def test_colors_are_seen_in_both_schemes(color):
-    """Catches a colour under 3:1 (WCAG 1.4.11) on the white or the dark page."""
-    assert 1.05 / (luminance(color) + 0.05) >= 3
-    assert (luminance(color) + 0.05) / (luminance('#121212') + 0.05) >= 3
-
-
-def test_page_takes_any_instruction(tmp_path):
-    """Catches markup, formulas and other scripts in what people say, and many instructions."""
-    told = ('<script>alert(1)</script>', 'cost $x_$', '把红色方块放下', *map(str, range(30)))
-    gallery = Gallery.make_example(told, moments=99)
-    figures = {'checkpoint': 'c', 'tasks_off': [], **measure(stand_in(), gallery)}
-    assert '33 instructions' in table(figures)
-    write_alignment_page(tmp_path / 'page.html', figures, gallery)
-    text = (tmp_path / 'page.html').read_text()
-    assert '<script' not in text and '把红色方块放下' in text and 'cost $x_$' in text
-    assert text.count('and 9 more') == 2
-
-
-def test_page_needs_nothing_else(report):
-    """Catches a picture, style or script that a page opened offline would miss."""
-    text = report.html.read_text()
-    assert len(text) < 5e6 and 'http' not in re.sub('http-equiv', '', text)
-    assert 'currentColor' in text and '#000000' not in text  # seen in both schemes
-    for target in re.findall(r'(?:href|src)="([^"]*)"', text):
-        assert target.startswith(('#', 'data:')), target
-    named = re.findall(r' id="([^"]*)"', text)
-    assert {name for name in re.findall(r'(?:href="|url\()#([^")]*)', text)} <= set(named)
-    pictures = embedded_pictures(text)
-    assert len(pictures) == 8 and all(min(picture.shape[:2]) > 1 for picture in pictures)
-    assert text.count('role="img"') == text.count('<title>') - 1 == 8
-
-
-def find_browser() -> str:
-    for found in filter(None, map(shutil.which, BROWSERS)):
-        if subprocess.run([found, '--version'], capture_output=True, check=False).returncode == 0:
-            return found  # not a stub that asks for a snap
-    pytest.skip(f'none of {", ".join(BROWSERS)} is installed')
-
-
-def browse(page: Path, folder: Path, *options: str) -> str:
-    """Open a page in a fresh profile; return what was dumped. Fails on a console message."""
-    profile = f'--user-data-dir={folder / "profile"}'
-    ended = subprocess.run([find_browser(), *QUIET, profile, *options, page.as_uri()],
-                           capture_output=True, text=True, timeout=120, check=False)
-    assert ended.returncode == 0, ended.stderr
-    assert 'CONSOLE' not in ended.stderr, ended.stderr
-    return ended.stdout
-
-
-def test_page_opens_in_a_browser(report, tmp_path):
-    """Catches a page that a browser parses into something else, or complains about."""
-    dom = browse(report.html, tmp_path, '--dump-dom')
-    assert dom.count('<svg') == dom.count('</svg>') == 8
-    assert dom.rpartition('</section>')[2].split() == ['</body></html>']
-    for text in ('(V,L)→A', *(report.figures['instructions']), *report.figures['action'][
-            'joint_rad'], report.figures['checkpoint'], 'second principal component'):
-        assert text in dom, text
-    assert dom.count('class="track"') == 3 * 11
-
-
-@pytest.mark.parametrize('width', [1280, 500])
-def test_page_is_seen_in_both_schemes(report, tmp_path, width):
-    """Catches a blank page, black on black, and pictures that are not shown."""
-    paper = {}
-    for scheme, setting in (('dark', 0), ('light', 1)):
-        shot = tmp_path / f'{scheme}.png'
-        browse(report.html, tmp_path, f'--screenshot={shot}', f'--window-size={width},2500',
-               f'--blink-settings=preferredColorScheme={setting}')
-        image = cv2.imread(str(shot))
-        assert image.shape == (2500, width, 3)
-        paper[scheme] = float(np.median(image))
-        ink = np.abs(image[:250].astype(float) - paper[scheme]).max(axis=2) > 150
-        assert ink.mean() > 0.005  # the title and the summary are read
-        saturation = np.ptp(image.astype(int), axis=2)
-        assert (saturation > 60).mean() > 0.03  # the pictures are seen
-    assert paper['dark'] < 60 and paper['light'] > 200

@@ -145,10 +145,10 @@ def test_every_fault_holds_the_robot():
 def test_soak_looks_at_the_policy_and_leaves_what_it_has(shipped, tmp_path, capsys):
     """Catches a soak that judges nothing, or whose file isn't there before its end."""
     pytest.importorskip('rclpy')
-    from benchmarks import soak
+    from benchmarks import soak, soak_verdict
     soak.run(tmp_path / 'soak.json', minutes=0.12, checkpoint=shipped, sample_s=0.4)
     figures = json.loads((tmp_path / 'soak.json').read_text())
-    assert figures['tasks_given'] > 0 and len(figures['samples']) > soak.BLOCKS
+    assert figures['tasks_given'] > 0 and len(figures['samples']) > soak_verdict.BLOCKS
     newest = figures['samples'][-1]
     assert newest['rss_mb'] > newest['own_mb'] > 0 < newest['threads'] and newest['decisions']
     assert 'MB/h' in capsys.readouterr().out
@@ -157,13 +157,13 @@ def test_soak_looks_at_the_policy_and_leaves_what_it_has(shipped, tmp_path, caps
 def test_soak_tells_growth_and_a_missed_hold():
     """Catches a leak of a few MB an hour taken for noise, and noise for a leak."""
     pytest.importorskip('rclpy')
-    from benchmarks import soak
+    from benchmarks import soak_verdict
 
     def judge(mb_per_hour, held_ms=5.0):
         samples = [{'seconds': 10.0 * index, 'threads': 20, 'files': 9,
                     'own_mb': 300 + index % 3 + mb_per_hour * index / 360}
                    for index in range(1, 361)]
-        return soak.judge(samples, {'holds': [{'fault': 'stopped', 'ms': held_ms}],
+        return soak_verdict.judge(samples, {'holds': [{'fault': 'stopped', 'ms': held_ms}],
                                     'not_resumed': []})
     assert judge(0.0)['memory_met'] and not judge(5.0)['memory_met']
     assert judge(0.0)['holds_met'] and not judge(0.0, None)['holds_met']

@@ -27,9 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-import os
 from pathlib import Path
-import signal
 import tempfile
 import threading
 import time
@@ -59,7 +57,6 @@ SAMPLE_S = 10.0
 FIRST_SEED = 2_000_000
 TASK_S = 10.0
 WORDINGS = 4                # of each task: the policy keeps what it has read, up to a limit
-SILENT_S = 1.0
 HELD_WITHIN_S = 1.0         # of the end of what the fault takes to be known
 MOVES_AGAIN_WITHIN_S = 10.0
 MOVING_NS = 800_000_000     # a plan comes more often
@@ -153,10 +150,10 @@ class Soak:
         self.conductor.transition(Transition.TRANSITION_DEACTIVATE)
 
     def _silence(self) -> None:
-        os.kill(self.processes.pid('simulated_robot'), signal.SIGSTOP)
+        self.conductor.set_parameters('simulated_robot', silent=True)
 
     def _end_silence(self) -> None:
-        os.kill(self.processes.pid('simulated_robot'), signal.SIGCONT)
+        self.conductor.set_parameters('simulated_robot', silent=False)
 
 
 # -- what the process takes
@@ -225,11 +222,7 @@ def open_soak(checkpoint: Path, seed: int) -> Iterator[Soak]:
             processes.start('policy', {'checkpoint': checkpoint, 'robot': robot,
                                        'dry_run': False, 'replan_period_s': REPLAN_S})
             with attached_session(processes) as conductor:
-                soak = Soak(conductor, processes, seed)
-                try:
-                    yield soak
-                finally:
-                    soak.faults['sensors silent'][1]()  # what is stopped can't be ended
+                yield Soak(conductor, processes, seed)
 
 
 def run(out: Path, minutes: float = 60.0, checkpoint: Path = SHIPPED, seed: int = 0,

@@ -162,7 +162,7 @@ class Conductor:
                    f'{node} was not activated')
 
     def set_parameters(self, node: str, **values) -> None:
-        """Set integer and string parameters of a node."""
+        """Set boolean, integer and string parameters of a node."""
         request = SetParameters.Request(parameters=[
             Parameter(name=name, value=_parameter_value(value))
             for name, value in values.items()])
@@ -245,6 +245,8 @@ def count_decisions(result: TaskResult, decisions: list[DiagnosticArray]) -> Non
 
 
 def _parameter_value(value) -> ParameterValue:
+    if isinstance(value, bool):
+        return ParameterValue(type=ParameterType.PARAMETER_BOOL, bool_value=value)
     if isinstance(value, int):
         return ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=value)
     return ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=value)

@@ -90,6 +90,8 @@ class SimulatedRobotNode(Node):
             floating_point_range=[FloatingPointRange(from_value=1.0, to_value=60.0)]))
         self.declare_parameter('shuffle_joints', False, ParameterDescriptor(
             description='Publish joint_states in a new order each time', read_only=True))
+        self.declare_parameter('silent', False, ParameterDescriptor(
+            description='Publish no images and joint states, as when their cables are out'))
         self.declare_parameter('viewer', True, ParameterDescriptor(
             description='Open a window when there is a display', read_only=True))
 
@@ -139,6 +141,14 @@ class SimulatedRobotNode(Node):
         self._publish(now)
 
     def _publish(self, now: int) -> None:
+        if self._value('silent'):
+            self._next_joints_ns = self._next_images_ns = now
+        else:
+            self._publish_sensors(now)
+        if now >= self._next_report_ns:
+            self._report(now)
+
+    def _publish_sensors(self, now: int) -> None:
         if now >= self._next_joints_ns:
             self._next_joints_ns += NS_PER_S // JOINT_STATES_HZ
             count = len(self._simulated.joint_names)
@@ -151,8 +161,6 @@ class SimulatedRobotNode(Node):
             for camera, publisher in self._images.items():
                 publisher.publish(self._simulated.image(camera))
             self._viewer.sync()
-        if now >= self._next_report_ns:
-            self._report(now)
 
     def _publish_done(self) -> None:
         for topic, task in self._tasks.items():

@@ -12,14 +12,18 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""What metadata.yaml says of a bag: rosbag2's own summary, as Jazzy writes it."""
+"""What metadata.yaml tells of a bag: rosbag2's own summary, as Jazzy writes it."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import yaml
 
+from .episode import DamagedError, EpisodeError
 from .topic import Topic
 
 ROSBAG2_VERSION = 9       # of metadata.yaml: Jazzy's
@@ -75,3 +79,58 @@ class _Dumper(yaml.CSafeDumper):
 
     def ignore_aliases(self, data) -> bool:
         return True
+
+
+def storage_files(path: Path, information: dict) -> list[Path]:
+    """Return the MCAP files of a bag. Raises EpisodeError for another storage."""
+    storage = information.get('storage_identifier')
+    mode = str(information.get('compression_mode') or 'none').lower()
+    if storage != 'mcap' or mode != 'none':
+        raise EpisodeError(f'{path}: storage {storage!r}, compression mode {mode!r}; expected '
+                           "'mcap' and 'none': ros2 bag convert makes such a bag of it")
+    names = information.get('relative_file_paths')
+    if not isinstance(names, list) or not names:
+        raise EpisodeError(f'{path}: metadata.yaml names no files')
+    for name in names:
+        if not isinstance(name, str) or name != Path(name).name:
+            raise EpisodeError(f'{path}: metadata.yaml names the file {name!r}, which lies '
+                               'outside of the episode')
+    return [path / name for name in names]
+
+
+def told_topics(path: Path, information: dict) -> list[tuple[str, str, int]]:
+    """Return name, type and number of messages of each topic. Raises EpisodeError."""
+    try:
+        return [(each['topic_metadata']['name'], each['topic_metadata']['type'],
+                 int(each['message_count'])) for each in information['topics_with_message_count']]
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedError(f'{path}: damaged metadata.yaml: {error!r}') from error
+
+
+def expected_topics(path: Path, information: dict,
+                    topics: Collection[str] | None) -> dict[str, tuple[str, int]]:
+    """
+    Return type and number of messages of each topic, or of those of ``topics`` that are there.
+
+    Raises EpisodeError for a topic that changes its type.
+    """
+    expected: dict[str, tuple[str, int]] = {}
+    for name, type_name, count in told_topics(path, information):
+        if topics is None or name in topics:
+            before, counted = expected.get(name, (type_name, 0))
+            if before != type_name:
+                raise EpisodeError(f'{path}, topic {name!r} changes its type from {before} to '
+                                   f'{type_name}; other topics can be read without it')
+            expected[name] = (type_name, counted + count)
+    return expected
+
+
+def check_statistics(path: Path, information: dict, counted: Counter[str]) -> None:
+    """Raise EpisodeError where files hold other numbers of messages than metadata.yaml tells."""
+    told: Counter[str] = Counter()
+    for name, _, count in told_topics(path, information):
+        told[name] += count
+    for name in sorted(told.keys() | counted.keys()):
+        if told[name] != counted[name]:
+            raise DamagedError(f'{path}, topic {name!r}: {counted[name]} messages, metadata.yaml '
+                               f'tells of {told[name]}')

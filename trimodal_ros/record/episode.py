@@ -36,6 +36,10 @@ class EpisodeError(ValueError):
     """A directory that is not a readable episode, or can't become one."""
 
 
+class DamagedError(EpisodeError):
+    """An episode of which something is missing or was changed; recover.py saves the rest."""
+
+
 @dataclass(frozen=True)
 class EpisodeInfo:
     """
@@ -116,12 +120,15 @@ def walk(root: Path):
 
 
 def read_metadata(path: Path) -> dict:
-    """Return what metadata.yaml says, without opening the storage. Raises EpisodeError."""
+    """Return what metadata.yaml tells, without opening the storage. Raises EpisodeError."""
     try:
-        metadata = yaml.load((Path(path) / METADATA_FILE).read_text(), yaml.CSafeLoader)
-        return metadata['rosbag2_bagfile_information']
-    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError) as error:
+        text = (Path(path) / METADATA_FILE).read_text()
+    except (OSError, UnicodeDecodeError) as error:
         raise EpisodeError(f'{path} is not a readable episode: {error}') from error
+    try:
+        return dict(yaml.load(text, yaml.CSafeLoader)['rosbag2_bagfile_information'])
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise DamagedError(f'{path}: damaged {METADATA_FILE}: {error!r}') from error
 
 
 def read_info(path: Path) -> EpisodeInfo:

@@ -12,36 +12,174 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Reads episodes."""
+"""Reads whole episodes; what is not whole is refused, with its file and topic."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
-from rosbags.rosbag2 import Reader
-from rosbags.rosbag2.errors import ReaderError
-
-from .episode import EpisodeError
+from .bag_metadata import check_statistics, expected_topics, storage_files
+from .episode import DamagedError, EpisodeError, read_metadata
 from .messages import TYPESTORE
+from .order import check_order, check_times, in_order
+from .piece import DamageError, Piece, RawMessage
+from .scan import Damage, Scan, scan
+from .topic import Topic
 
 
-def _open(path: Path) -> Reader:
+class Recorded(NamedTuple):
+    """A recorded message, its data in CDR."""
+
+    topic: Topic
+    received_ns: int
+    sent_ns: int
+    data: memoryview
+
+
+def read_messages(path: Path, topics: Collection[str] | None = None
+                  ) -> Iterator[tuple[str, int, object]]:
+    """
+    Yield (topic, time of receipt in ns, message) in the order of receipt.
+
+    Of ``topics``, by default of all; the others may be of unknown types. Raises EpisodeError for
+    an episode that is damaged, whose clock went back, or that has other messages than its
+    metadata tells; what can't be noticed earlier is raised after the last message.
+    """
+    known = set()
+    for topic, received_ns, _, data in read_raw(path, topics):
+        if topic.name not in known:
+            _check_type(path, topic)
+            known.add(topic.name)
+        try:
+            yield topic.name, received_ns, TYPESTORE.deserialize_cdr(data, topic.type_name)
+        except Exception as error:  # noqa: B902 - whatever CDR raises
+            raise EpisodeError(f'{path}, topic {topic.name!r}, received {received_ns} ns: '
+                               f'damaged: not a {topic.type_name}: {error!r}') from error
+
+
+def _check_type(path: Path, topic: Topic) -> None:
+    if topic.type_name not in TYPESTORE.types:
+        raise EpisodeError(f'{path}, topic {topic.name!r}: unknown message type '
+                           f'{topic.type_name!r}; other topics can be read without it')
+    expected = TYPESTORE.hash_rihs01(topic.type_name)
+    if topic.type_hash not in ('', expected):
+        raise EpisodeError(f'{path}, topic {topic.name!r}: {topic.type_name} of another ROS, hash '
+                           f"{topic.type_hash}, expected Jazzy's {expected}")
+
+
+def read_raw(path: Path, topics: Collection[str] | None = None) -> Iterator[Recorded]:
+    """Yield messages as ``read_messages`` does, but as they were recorded."""
+    path, counts = Path(path), Counter()
+    expected = expected_topics(path, read_metadata(path), topics)
+    with open_bag(path) as scans:
+        for found in scans:
+            check_order(found.path, [piece.first_ns for piece in found.pieces])
+            for message in in_order(found.pieces, lambda piece, found=found: _load(found, piece)):
+                topic = found.topic(message.channel)
+                if topic.name in expected or topics is None:
+                    _check_told(found, topic, expected)
+                    counts[topic.name] += 1
+                    yield Recorded(topic, message.received_ns, message.sent_ns, message.data)
+    for name, (_, count) in expected.items():
+        if counts[name] != count:
+            raise DamagedError(f'{path}, topic {name!r}: {counts[name]} messages, metadata.yaml '
+                               f'tells of {count}')
+
+
+def _check_told(found: Scan, topic: Topic, expected: dict[str, tuple[str, int]]) -> None:
+    told = expected.get(topic.name, ('nothing', 0))[0]
+    if told != topic.type_name:
+        raise EpisodeError(f'{found.path}, topic {topic.name!r} has the type {topic.type_name!r}, '
+                           f'metadata.yaml tells of {told!r}')
+
+
+@contextmanager
+def open_bag(path: Path) -> Iterator[list[Scan]]:
+    """
+    Open the files of a bag and find them whole as far as that can be told without reading them.
+
+    Raises EpisodeError.
+    """
+    information = read_metadata(path)
+    with ExitStack() as opened:
+        scans = []
+        for file in storage_files(path, information):
+            try:
+                scans.append(opened.enter_context(scan(file)))
+            except FileNotFoundError as error:
+                raise DamagedError(f'{path}: {error}') from error
+            except OSError as error:
+                raise EpisodeError(f'{path} is not a readable episode: {error}') from error
+            check_whole(scans[-1])
+        if all(found.statistics is not None for found in scans):
+            check_statistics(path, information, sum(map(_statistics, scans), Counter()))
+        yield scans
+
+
+def check_whole(found: Scan) -> None:
+    """Raise DamagedError where pieces are damaged, or other ones than the index tells of."""
+    for damage in found.damages:
+        raise damaged(found, damage)
+    indexed = {index.chunk_start_offset: index for index in found.index}
+    there = {piece.offset: piece for piece in found.pieces if piece.compression is not None}
+    for offset in sorted(indexed.keys() - there.keys()):
+        raise damaged(found, Damage(offset, indexed[offset].chunk_length, 'a chunk is missing'))
+    for offset in sorted(there.keys() - indexed.keys() if indexed else ()):
+        raise damaged(found, Damage(offset, there[offset].end - offset, 'a chunk too many'))
+    for offset, index in indexed.items():
+        if there[offset].first_ns != index.message_start_time:
+            raise damaged(found, Damage(offset, index.chunk_length, 'another chunk is here'))
+
+
+def check_pieces(scans: Sequence[Scan], progress: Callable[[int], object]) -> None:
+    """Read every byte of an open bag. Raises EpisodeError where any is wrong."""
+    for found in scans:
+        counts = Counter()
+        for piece in found.pieces:
+            progress(piece.data_length)
+            counts.update(found.topic(message.channel).name for message in _load(found, piece))
+        if found.statistics is not None and counts != _statistics(found):
+            raise damaged(found, Damage(0, found.size, f'{counts.total()} messages, its '
+                                        f'statistics tell of {_statistics(found).total()}'))
+
+
+def damaged(found: Scan, damage: Damage) -> DamagedError:
+    """Return the error that names the file, the place and, where it is known, the topics."""
+    names = topics_at(found, damage.offset)
+    topics = f', topics {", ".join(map(repr, names))}' if names else ''
+    return DamagedError(
+        f'{found.path}{topics}: damaged: {damage.what}, {damage.length} bytes from byte '
+        f'{damage.offset} on; python -m trimodal_ros.record recover {found.path.parent.parent} '
+        'saves the rest')
+
+
+def topics_at(found: Scan, offset: int) -> list[str]:
+    """Return the topics that have messages in the chunk at a byte, as far as the index tells."""
+    return sorted({found.topic(channel).name for index in found.index
+                   if index.chunk_start_offset == offset
+                   for channel in index.message_index_offsets if channel in found.channels})
+
+
+def _statistics(found: Scan) -> Counter[str]:
+    counts = Counter()
+    for channel, count in found.statistics.channel_message_counts.items():
+        if channel in found.channels:
+            counts[found.topic(channel).name] += count
+    return counts
+
+
+def _load(found: Scan, piece: Piece) -> list[RawMessage]:
     try:
-        reader = Reader(path)
-        reader.open()
-    except (ReaderError, OSError) as error:
-        raise EpisodeError(f'{path} is not a readable episode: {error}') from error
-    return reader
-
-
-def read_messages(path: Path) -> Iterator[tuple[str, int, object]]:
-    """Yield (topic, time of receipt in ns, message) in the order of receipt; or EpisodeError."""
-    reader = _open(path)
-    try:
-        for connection, time_ns, data in reader.messages():
-            yield connection.topic, time_ns, TYPESTORE.deserialize_cdr(data, connection.msgtype)
-    except Exception as error:  # noqa: B902 - damaged bytes: whatever MCAP, zstd or CDR raise
-        raise EpisodeError(f'{path}: damaged: {error!r}') from error
-    finally:
-        reader.close()
+        messages = found.messages(piece)
+        check_times(piece, messages)
+        check_order(found.path, [message.received_ns for message in messages])
+        for channel in {message.channel for message in messages}:
+            found.topic(channel)
+        return messages
+    except DamageError as error:
+        raise damaged(found, Damage(piece.offset, piece.end - piece.offset,
+                                    str(error))) from error

@@ -201,8 +201,7 @@ class EpisodeWriter:
         except OSError as error:
             raise self._refused(error) from error
         finally:
-            self._mcap.abandon()
-            self._held.close()
+            self.abandon()
         return self.path
 
     def _conclude(self, mcap: Writer) -> None:
@@ -213,10 +212,17 @@ class EpisodeWriter:
         return bag_information(self._contents, self._file_name,
                                {METADATA_KEY: self._info.to_json()})
 
+    def abandon(self) -> None:
+        """Stop here; what was written stays under ``*.partial``, for recover."""
+        self._mcap.abandon()
+        self._held.close()
+
     def discard(self) -> Path:
         """Give the episode up, and return where in the trash beside it what was written is."""
         self._mcap.abandon()
         try:
             return move_to_trash(self._partial)
+        except OSError as error:
+            raise self._refused(error) from error
         finally:
             self._held.close()

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from .episode import DamagedError, EpisodeError, METADATA_FILE, PARTIAL_SUFFIX, walk
@@ -39,11 +40,17 @@ def find_leftovers(root: Path, thorough: bool, show_progress: bool) -> list[Path
         elif folder.name.endswith(PARTIAL_SUFFIX) or folder != root and (
                 len(files) == 1 or files and _are_parts(folder, files)):
             unfinished.append(folder)
-    size = sum(file.stat().st_size for folder in whole for file in folder.glob('*.mcap'))
-    with progress_bar(total=size if thorough else 0, desc='check', unit='B', unit_scale=True,
+    with progress_bar(total=sum(map(storage_size, whole)), desc='check', unit='B', unit_scale=True,
                       disable=not (show_progress and thorough)) as bar:
         damaged = [folder for folder in whole if _is_damaged(folder, thorough, bar.update)]
     return sorted(unfinished + damaged)
+
+
+def storage_size(folder: Path) -> int:
+    """Return the bytes of the MCAP files in a folder; 0 where it is gone."""
+    with suppress(FileNotFoundError):
+        return sum(file.stat().st_size for file in folder.glob('*.mcap'))
+    return 0
 
 
 def _are_parts(folder: Path, files: list[str]) -> bool:

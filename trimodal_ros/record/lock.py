@@ -34,11 +34,14 @@ def locked(folder: Path, wait: bool) -> Iterator[None]:
     """
     Hold a folder until the end, or until the process's; nothing is left behind in it.
 
-    While another run holds it: waits, or else raises LockedError.
+    While another run holds it: waits, or else raises LockedError; also where it was moved away
+    meanwhile.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         _lock(descriptor, folder, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not _is_at(folder, descriptor):
+            raise LockedError(f'{folder}: another run has moved it away')
         yield
     finally:
         os.close(descriptor)
@@ -50,3 +53,10 @@ def _lock(descriptor: int, folder: Path, how: int) -> None:
     except BlockingIOError as error:
         raise LockedError(f'{folder}: another run is writing there; wait for its end, or name '
                           'another folder') from error
+
+
+def _is_at(folder: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(folder), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, ExitStack
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -115,24 +116,29 @@ def open_bag(path: Path) -> Iterator[list[Scan]]:
             except OSError as error:
                 raise EpisodeError(f'{path} is not a readable episode: {error}') from error
             check_whole(scans[-1])
-        if all(found.statistics is not None for found in scans):
+        if all(map(_knows_statistics, scans)):
             check_statistics(path, information, sum(map(_statistics, scans), Counter()))
         yield scans
 
 
 def check_whole(found: Scan) -> None:
     """Raise DamagedError where pieces are damaged, or other ones than the index tells of."""
-    for damage in found.damages:
-        raise damaged(found, damage)
+    damages = found.damages + _unlike_index(found)
+    if damages:
+        raise damaged(found, min(damages, key=attrgetter('offset')))
+
+
+def _unlike_index(found: Scan) -> list[Damage]:
     indexed = {index.chunk_start_offset: index for index in found.index}
     there = {piece.offset: piece for piece in found.pieces if piece.compression is not None}
-    for offset in sorted(indexed.keys() - there.keys()):
-        raise damaged(found, Damage(offset, indexed[offset].chunk_length, 'a chunk is missing'))
-    for offset in sorted(there.keys() - indexed.keys() if indexed else ()):
-        raise damaged(found, Damage(offset, there[offset].end - offset, 'a chunk too many'))
-    for offset, index in indexed.items():
-        if there[offset].first_ns != index.message_start_time:
-            raise damaged(found, Damage(offset, index.chunk_length, 'another chunk is here'))
+    missing = [Damage(offset, index.chunk_length, 'a chunk is missing')
+               for offset, index in indexed.items() if offset not in there]
+    exchanged = [Damage(offset, index.chunk_length, 'another chunk is here')
+                 for offset, index in indexed.items() if offset in there
+                 and there[offset].first_ns != index.message_start_time]
+    surplus = [Damage(offset, piece.end - offset, 'a chunk too many')
+               for offset, piece in there.items() if indexed and offset not in indexed]
+    return missing + exchanged + surplus
 
 
 def check_pieces(scans: Sequence[Scan], progress: Callable[[int], object]) -> None:
@@ -142,7 +148,7 @@ def check_pieces(scans: Sequence[Scan], progress: Callable[[int], object]) -> No
         for piece in found.pieces:
             progress(piece.data_length)
             counts.update(found.topic(message.channel).name for message in _load(found, piece))
-        if found.statistics is not None and counts != _statistics(found):
+        if _knows_statistics(found) and counts != _statistics(found):
             raise damaged(found, Damage(0, found.size, f'{counts.total()} messages, its '
                                         f'statistics tell of {_statistics(found).total()}'))
 
@@ -164,11 +170,15 @@ def topics_at(found: Scan, offset: int) -> list[str]:
                    for channel in index.message_index_offsets if channel in found.channels})
 
 
+def _knows_statistics(found: Scan) -> bool:
+    return found.statistics is not None and all(
+        map(found.knows, found.statistics.channel_message_counts))
+
+
 def _statistics(found: Scan) -> Counter[str]:
     counts = Counter()
     for channel, count in found.statistics.channel_message_counts.items():
-        if channel in found.channels:
-            counts[found.topic(channel).name] += count
+        counts[found.topic(channel).name] += count
     return counts
 
 

@@ -29,7 +29,7 @@ import shutil
 
 from .durable import free_name, move_to_trash
 from .episode import EpisodeError, PARTIAL_SUFFIX
-from .leftovers import find_leftovers
+from .leftovers import find_leftovers, storage_size
 from .lock import locked, LockedError
 from .salvage import Loss, Salvage
 from .salvaged_info import salvaged_info
@@ -84,7 +84,7 @@ def recover(root: Path, thorough: bool = False, show_progress: bool = True) -> l
         raise EpisodeError(f'{root} is not a directory')
     finish_interrupted(root)
     leftovers = find_leftovers(root, thorough, show_progress)
-    size = sum(file.stat().st_size for folder in leftovers for file in folder.glob('*.mcap'))
+    size = sum(map(storage_size, leftovers))
     with progress_bar(total=2 * size, desc='recover', unit='B', unit_scale=True,
                       disable=not (show_progress and leftovers)) as bar:
         return [_recover_or_tell(folder, bar.update) for folder in leftovers]
@@ -97,6 +97,8 @@ def _recover_or_tell(folder: Path, progress: Callable[[int], object]) -> Recover
     except LockedError:
         return Recovery(folder, 'in use')
     except (OSError, EpisodeError) as error:
+        if not folder.exists():  # another took it between being found and being locked
+            return Recovery(folder, 'in use')
         return Recovery(folder, 'failed', reason=str(error))
 
 

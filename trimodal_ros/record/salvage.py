@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ from .bag_metadata import told_topics
 from .episode import EpisodeError, EpisodeInfo, METADATA_KEY, read_info, read_metadata
 from .order import in_order, MAX_STEP_BACK_NS, step_back_ns
 from .piece import DamageError
-from .scan import Damage, Scan, scan
+from .scan import chunks_between, Damage, Scan, scan
 from .topic import Topic
 from ..spec import NS_PER_S
 
@@ -154,19 +154,30 @@ def _tell_topics(found: Scan) -> None:
 
 def _sift(found: Scan, progress: Callable[[int], object]) -> None:
     """Read every piece: keep what is readable with the times it has, note what isn't."""
-    readable = {}
-    for piece in found.pieces:
+    readable, waiting = {}, deque(found.pieces)
+    while waiting:
+        piece = waiting.popleft()
         progress(piece.data_length)
         try:
             times_ns = [message.received_ns for message in found.messages(piece)]
         except DamageError as error:
             found.damages.append(Damage(piece.offset, piece.end - piece.offset, str(error)))
+            known = {each.offset for each in found.pieces}
+            waiting += [chunk for chunk in chunks_between(found, piece.offset + 1, piece.end)
+                        if chunk.offset not in known]  # where its length leads astray
             continue
         if times_ns:
             piece = replace(piece, first_ns=min(times_ns), last_ns=max(times_ns))
             same = piece.offset if not piece.crc else (piece.first_ns, piece.size, piece.crc)
             readable.setdefault(same, piece)  # a chunk that lies there twice is one
-    found.pieces[:] = readable.values()
+    found.pieces[:] = sorted(readable.values(), key=attrgetter('offset'))
+    found.damages[:] = [_without_readable(found, damage) for damage in found.damages]
+
+
+def _without_readable(found: Scan, damage: Damage) -> Damage:
+    """Return a damage as far as the first chunk in it that can be read."""
+    ends = [piece.offset for piece in found.pieces if damage.offset < piece.offset]
+    return replace(damage, length=min([damage.length, *(end - damage.offset for end in ends)]))
 
 
 def _losses(found: Scan) -> list[Loss]:

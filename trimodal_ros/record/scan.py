@@ -21,6 +21,8 @@ the next chunk, and told.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 import mmap
 import os
@@ -246,30 +248,29 @@ def _end(found: Scan, footer: Footer, end: int) -> None:
     start, length = footer.summary_start, end - SUMMARY_CRC_BYTES - footer.summary_start
     if start and footer.summary_crc and footer.summary_crc != zlib.crc32(
             os.pread(found.descriptor, max(0, length), start)):
-        found.damages.append(Damage(start, length, 'a summary whose checksum is wrong'))
+        found.damages.append(Damage(start, max(0, length), 'a summary whose checksum is wrong'))
 
 
 def _pass_over(found: Scan, at: int, what: str) -> int:
     """Note a damage at ``at`` and return where the next chunk, or else the summary, begins."""
-    end = _next_chunk(found, at + 1) or _summary(found, at + 1) or found.size
+    next_chunk = next(chunks_between(found, at + 1, found.size), None)
+    end = next_chunk.offset if next_chunk else _summary(found, at + 1) or found.size
     found.damages.append(Damage(at, end - at, what))
     return end
 
 
-def _next_chunk(found: Scan, start: int) -> int | None:
-    if start >= found.size:
-        return None
+def chunks_between(found: Scan, start: int, end: int) -> Iterator[Piece]:
+    """Yield what begins like a chunk between two bytes, and ends within the file."""
+    if start >= end:
+        return
     with mmap.mmap(found.descriptor, 0, access=mmap.ACCESS_READ) as whole:
-        for match in LIKE_A_CHUNK.finditer(whole, start):
+        for match in LIKE_A_CHUNK.finditer(whole, start, end):
             at = match.start()
             head = whole[at:at + HEAD_BYTES]
-            try:
+            with suppress(DamageError):
                 chunk = chunk_at(head, at, RECORD.unpack_from(head)[1])
-            except DamageError:
-                continue
-            if chunk.end <= found.size:
-                return at
-    return None
+                if chunk.end <= found.size:
+                    yield chunk
 
 
 def _summary(found: Scan, start: int) -> int | None:

@@ -65,7 +65,7 @@ class EpisodeWriter:
         check_settings(compression, sync_s)
         self._refuse_existing()
         self._contents, self._channels = Contents(), {}
-        self._info, self._is_noted = info, False
+        self._info, self._noted_info, self._noted_topics = info, None, 0
         self._held = ExitStack()
         try:
             self._partial.mkdir(parents=True)
@@ -133,7 +133,6 @@ class EpisodeWriter:
             channel = mcap.register_channel(topic.name, 'cdr', schema, {
                 'offered_qos_profiles': topic.qos, 'topic_type_hash': topic.type_hash})
             self._contents.add(channel, topic)
-            self._is_noted = False
             return channel
         return self._edit(register)
 
@@ -167,17 +166,18 @@ class EpisodeWriter:
     def note(self, info: EpisodeInfo) -> None:
         """Keep what is known now, should the episode never be closed."""
         def remember(mcap: Writer) -> None:
-            self._info, self._is_noted = info, False
+            self._info, self._noted_info, self._noted_topics = info, None, 0
         self._edit(remember)
 
     def _describe(self, mcap: Writer) -> None:
-        """Write what a recovery needs to know, if that is new: the topics and the info."""
-        if not self._is_noted:
-            mcap.add_metadata(METADATA_KEY, {
-                'info': '' if self._info is None else self._info.to_json(),
-                'topics': json.dumps({channel: asdict(topic) for channel, topic
-                                      in self._contents.topics.items()})})
-            self._is_noted = True
+        """Write what a recovery needs to know, as far as it is new: the topics and the info."""
+        if self._noted_topics != len(self._contents.topics):
+            self._noted_topics = len(self._contents.topics)
+            mcap.add_metadata(METADATA_KEY, {'topics': json.dumps({
+                channel: asdict(topic) for channel, topic in self._contents.topics.items()})})
+        if self._noted_info != self._info:
+            self._noted_info = self._info
+            mcap.add_metadata(METADATA_KEY, {'info': self._info.to_json()})
 
     def _edit(self, change):
         try:

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import count
 import os
 from pathlib import Path
@@ -30,6 +31,15 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and those it lies in. Raises FileExistsError where it is there already."""
+    if not folder.parent.is_dir():
+        with suppress(FileExistsError):  # another made it meanwhile
+            make_folder(folder.parent)
+    folder.mkdir()
+    sync_folder(folder.parent)
 
 
 def write_whole(path: Path, text: str) -> None:

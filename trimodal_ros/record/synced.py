@@ -68,7 +68,8 @@ class SyncedMcap:
     @property
     def unsynced_s(self) -> float:
         """Age in seconds of the oldest bytes a power cut would take now."""
-        since = [each for each in (self._unsynced_s, self._unwritten_s) if each is not None]
+        unwritten_s, unsynced_s = self._unwritten_s, self._unsynced_s  # as they pass bytes on
+        since = [each for each in (unwritten_s, unsynced_s) if each is not None]
         return time.monotonic() - min(since) if since else 0.0
 
     def edit(self, change: Callable[[Writer], object]):
@@ -92,8 +93,8 @@ class SyncedMcap:
             due_s = time.monotonic() + self._sync_s
             try:
                 self._sync()
-            except OSError as error:
-                self.failure = error
+            except Exception as error:  # noqa: B902 - nobody else would hear of it
+                self.failure = error if isinstance(error, OSError) else OSError(repr(error))
                 return
 
     def _sync(self) -> None:

@@ -26,7 +26,7 @@ from mcap.writer import Writer
 from rosbags.interfaces import Qos
 
 from .bag_metadata import bag_information, Contents, to_yaml
-from .durable import move, move_to_trash, sync_folder, write_whole
+from .durable import make_folder, move, move_to_trash, sync_folder, write_whole
 from .episode import (
     episode_path,
     EpisodeError,
@@ -68,12 +68,11 @@ class EpisodeWriter:
         self._info, self._noted_info, self._noted_topics = info, None, 0
         self._held = ExitStack()
         try:
-            self._partial.mkdir(parents=True)
+            make_folder(self._partial)
             self._held.enter_context(locked(self._partial, wait=False))
             self._mcap = SyncedMcap(self._partial / self._file_name, compression, sync_s,
                                     self._describe)
             sync_folder(self._partial)
-            sync_folder(self.path.parent)
         except OSError as error:
             self._held.close()
             raise EpisodeError(f"{self._partial} can't be written: {error}") from error

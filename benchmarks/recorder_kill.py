@@ -69,7 +69,7 @@ def kill(disk: tyro.conf.Positional[Path], runs: int = 100, seed: int = 0, width
     rng, lost = random.Random(seed), []
     for _ in progress_bar(range(runs), desc='kill -9'):
         with scratch(disk) as folder, recording(folder, folder, width, height) as process:
-            end_ns = after(folder, rng)
+            end_ns = after(process, folder, rng)
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
             lost.append(what_was_lost(folder, folder, end_ns))
@@ -95,8 +95,9 @@ def power(disk: tyro.conf.Positional[Path], runs: int = 20, seed: int = 0, width
     for _ in progress_bar(range(runs), desc='power cut'):
         with scratch(disk) as folder:
             image, drive = make_drive(folder / 'image'), folder / 'drive'
-            with mounted(image, drive), recording(drive, folder, width, height):
-                end_ns = after(folder, rng)
+            with mounted(image, drive), recording(
+                    drive, folder, width, height) as process:
+                end_ns = after(process, folder, rng)
                 descriptor = os.open(drive, os.O_RDONLY)
                 fcntl.ioctl(descriptor, EXT4_IOC_SHUTDOWN, NOLOGFLUSH)
                 os.close(descriptor)
@@ -135,10 +136,12 @@ def recording(drive: Path, folder: Path, width: int, height: int):
         process.communicate()
 
 
-def after(folder: Path, rng: random.Random) -> int:
+def after(process: subprocess.Popen, folder: Path, rng: random.Random) -> int:
     """Wait for the first message and then for a random moment; return the time, in ns."""
     log = folder / 'log'
     while not log.exists() or not log.stat().st_size:
+        if process.poll() is not None:
+            raise SystemExit(f'error: nothing is recorded: {process.stderr.read().decode()}')
         time.sleep(0.01)
     time.sleep(rng.uniform(*MOMENTS_S))
     return time.time_ns()

@@ -350,3 +350,32 @@ def test_topics_are_known_though_the_chunk_that_defines_them_is_lost(bag):
     [recovery] = recover(bag.parent, show_progress=False)
     assert recovery.result == 'recovered' and recovery.messages > COUNT - 12
     assert {topic for topic, _, _ in read(recovery.episode)} == {'words', 'instruction'}
+
+
+def test_no_flipped_bit_changes_what_is_recovered(memory):
+    """Catches a topic renamed, or an instruction changed, by a bit in what has no checksum."""
+    path, rng = write_bag(memory / 'bag', COUNT), random.Random(11)
+    good = {(topic.name, topic.qos, received_ns, bytes(data))
+            for topic, received_ns, _, data in read_raw(path)}
+    whole, [*_, (_, last, _)] = storage(path).read_bytes(), chunks(path)
+    (path / 'metadata.yaml').unlink()
+    begin = chunks(path)[0][1]  # the rest is the second note, the index and the summary
+    for place in [*(rng.randrange(begin) for _ in range(60)),
+                  *(rng.randrange(last, len(whole)) for _ in range(200))]:
+        spoiled = bytearray(whole)
+        spoiled[place] ^= 1 << rng.randrange(8)
+        storage(path).write_bytes(spoiled)
+        with Salvage(path, lambda size: None) as found:
+            got = {(topic.name, topic.qos, received_ns, bytes(data))
+                   for topic, received_ns, _, data in found.messages(lambda size: None)}
+            assert got <= good and len(got) >= COUNT - 12
+            assert found.info in (read_info_of(whole, memory), STARTED)
+
+
+def read_info_of(whole: bytes, memory: Path):
+    """Return the info noted last in an unspoiled file."""
+    path = memory / 'unspoiled'
+    path.mkdir(exist_ok=True)
+    (path / 'bag_0.mcap').write_bytes(whole)
+    with Salvage(path, lambda size: None) as found:
+        return found.info

@@ -370,3 +370,12 @@ def test_recover_reports_each_leftover(tmp_path, capsys):
 def test_a_folder_that_is_none_is_named(tmp_path):
     with pytest.raises(EpisodeError, match='nowhere is not a directory'):
         recover(tmp_path / 'nowhere')
+
+
+def test_partial_folders_of_others_are_left_alone(tmp_path):
+    """Catches a checkpoint that is just being written, or whatever else, put into the trash."""
+    (tmp_path / 'checkpoint.partial').mkdir()
+    (tmp_path / 'checkpoint.partial' / 'model.safetensors').touch()
+    (tmp_path / 'data.partial' / 'deep').mkdir(parents=True)
+    assert run(tmp_path) == []
+    assert (tmp_path / 'checkpoint.partial').exists() and (tmp_path / 'data.partial').exists()

@@ -30,20 +30,28 @@ def find_leftovers(root: Path, thorough: bool, show_progress: bool) -> list[Path
     Return the folders at or below ``root`` that recover.py can make an episode of, sorted.
 
     With ``thorough`` the checksums of every episode are computed, else its frame and index are
-    looked at. A folder of several MCAP files that are not named after it is nobody's bag.
+    looked at. A folder of several MCAP files that are not named after it is nobody's bag, and one
+    with other things in it neither.
     """
     unfinished, whole = [], []
     for folder, names in walk(root):
         files = [name for name in names if name.endswith('.mcap')]
         if METADATA_FILE in names and not folder.name.endswith(PARTIAL_SUFFIX):
             whole.append(folder)
-        elif folder.name.endswith(PARTIAL_SUFFIX) or folder != root and (
+        elif _is_partial(folder) or folder != root and (
                 len(files) == 1 or files and _are_parts(folder, files)):
             unfinished.append(folder)
     with progress_bar(total=sum(map(storage_size, whole)), desc='check', unit='B', unit_scale=True,
                       disable=not (show_progress and thorough)) as bar:
         damaged = [folder for folder in whole if _is_damaged(folder, thorough, bar.update)]
     return sorted(unfinished + damaged)
+
+
+def _is_partial(folder: Path) -> bool:
+    """Tell whether a folder is a writer's that was not closed; others call theirs so too."""
+    return folder.name.endswith(PARTIAL_SUFFIX) and all(
+        path.suffix == '.mcap' or path.name.startswith(METADATA_FILE)
+        for path in folder.iterdir())
 
 
 def storage_size(folder: Path) -> int:

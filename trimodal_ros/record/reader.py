@@ -19,16 +19,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, ExitStack
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
 from .bag_metadata import check_statistics, expected_topics, storage_files
 from .episode import DamagedError, EpisodeError, read_metadata
+from .mcap_file import Damage, McapFile
 from .messages import TYPESTORE
 from .order import check_order, check_times, in_order
 from .piece import DamageError, Piece, RawMessage
-from .scan import Damage, Scan, scan
+from .scan import scan
 from .topic import Topic
 
 
@@ -79,7 +81,7 @@ def read_raw(path: Path, topics: Collection[str] | None = None) -> Iterator[Reco
     with open_bag(path) as scans:
         for found in scans:
             check_order(found.path, [piece.first_ns for piece in found.pieces])
-            for message in in_order(found.pieces, lambda piece, found=found: _load(found, piece)):
+            for message in in_order(found.pieces, partial(_load_in_order, found)):
                 topic = found.topic(message.channel)
                 if topic.name in expected or topics is None:
                     _check_told(found, topic, expected)
@@ -91,7 +93,7 @@ def read_raw(path: Path, topics: Collection[str] | None = None) -> Iterator[Reco
                                f'tells of {count}')
 
 
-def _check_told(found: Scan, topic: Topic, expected: dict[str, tuple[str, int]]) -> None:
+def _check_told(found: McapFile, topic: Topic, expected: dict[str, tuple[str, int]]) -> None:
     told = expected.get(topic.name, ('nothing', 0))[0]
     if told != topic.type_name:
         raise EpisodeError(f'{found.path}, topic {topic.name!r} has the type {topic.type_name!r}, '
@@ -99,7 +101,7 @@ def _check_told(found: Scan, topic: Topic, expected: dict[str, tuple[str, int]])
 
 
 @contextmanager
-def open_bag(path: Path) -> Iterator[list[Scan]]:
+def open_bag(path: Path) -> Iterator[list[McapFile]]:
     """
     Open the files of a bag and find them whole as far as that can be told without reading them.
 
@@ -121,14 +123,14 @@ def open_bag(path: Path) -> Iterator[list[Scan]]:
         yield scans
 
 
-def check_whole(found: Scan) -> None:
+def check_whole(found: McapFile) -> None:
     """Raise DamagedError where pieces are damaged, or other ones than the index tells of."""
     damages = found.damages + _unlike_index(found)
     if damages:
         raise damaged(found, min(damages, key=attrgetter('offset')))
 
 
-def _unlike_index(found: Scan) -> list[Damage]:
+def _unlike_index(found: McapFile) -> list[Damage]:
     indexed = {index.chunk_start_offset: index for index in found.index}
     there = {piece.offset: piece for piece in found.pieces if piece.compression is not None}
     missing = [Damage(offset, index.chunk_length, 'a chunk is missing')
@@ -141,7 +143,7 @@ def _unlike_index(found: Scan) -> list[Damage]:
     return missing + exchanged + surplus
 
 
-def check_pieces(scans: Sequence[Scan], progress: Callable[[int], object]) -> None:
+def check_pieces(scans: Sequence[McapFile], progress: Callable[[int], object]) -> None:
     """Read every byte of an open bag. Raises EpisodeError where any is wrong."""
     for found in scans:
         counts = Counter()
@@ -153,7 +155,7 @@ def check_pieces(scans: Sequence[Scan], progress: Callable[[int], object]) -> No
                                         f'statistics tell of {_statistics(found).total()}'))
 
 
-def damaged(found: Scan, damage: Damage) -> DamagedError:
+def damaged(found: McapFile, damage: Damage) -> DamagedError:
     """Return the error that names the file, the place and, where it is known, the topics."""
     names = topics_at(found, damage.offset)
     topics = f', topics {", ".join(map(repr, names))}' if names else ''
@@ -163,30 +165,35 @@ def damaged(found: Scan, damage: Damage) -> DamagedError:
         'saves the rest')
 
 
-def topics_at(found: Scan, offset: int) -> list[str]:
+def topics_at(found: McapFile, offset: int) -> list[str]:
     """Return the topics that have messages in the chunk at a byte, as far as the index tells."""
     return sorted({found.topic(channel).name for index in found.index
                    if index.chunk_start_offset == offset
                    for channel in index.message_index_offsets if channel in found.channels})
 
 
-def _knows_statistics(found: Scan) -> bool:
+def _knows_statistics(found: McapFile) -> bool:
     return found.statistics is not None and all(
         map(found.knows, found.statistics.channel_message_counts))
 
 
-def _statistics(found: Scan) -> Counter[str]:
+def _statistics(found: McapFile) -> Counter[str]:
     counts = Counter()
     for channel, count in found.statistics.channel_message_counts.items():
         counts[found.topic(channel).name] += count
     return counts
 
 
-def _load(found: Scan, piece: Piece) -> list[RawMessage]:
+def _load_in_order(found: McapFile, piece: Piece) -> list[RawMessage]:
+    messages = _load(found, piece)
+    check_order(found.path, [message.received_ns for message in messages])
+    return messages
+
+
+def _load(found: McapFile, piece: Piece) -> list[RawMessage]:
     try:
         messages = found.messages(piece)
         check_times(piece, messages)
-        check_order(found.path, [message.received_ns for message in messages])
         for channel in {message.channel for message in messages}:
             found.topic(channel)
         return messages

@@ -25,10 +25,12 @@ from operator import attrgetter
 from pathlib import Path
 
 from .bag_metadata import told_topics
-from .episode import EpisodeError, EpisodeInfo, METADATA_KEY, read_info, read_metadata
+from .episode import EpisodeError, EpisodeInfo, read_info, read_metadata
+from .mcap_file import Damage, McapFile
+from .noted import INFO, noted, TOPICS
 from .order import in_order, MAX_STEP_BACK_NS, step_back_ns
 from .piece import DamageError
-from .scan import chunks_between, Damage, Scan, scan
+from .scan import chunks_between, scan
 from .topic import Topic
 from ..spec import NS_PER_S
 
@@ -130,29 +132,18 @@ class Salvage:
         try:
             return read_info(self.folder)
         except EpisodeError:
-            noted = [record.metadata.get('info') for found in self._scans
-                     for record in found.metadata if record.name == METADATA_KEY]
-        for text in filter(None, reversed(noted)):
-            try:
-                return EpisodeInfo.from_json(text)
-            except EpisodeError:
-                continue
-        return None
+            texts = [text for found in self._scans for text in noted(found.metadata, INFO)]
+            return EpisodeInfo.from_json(texts[-1]) if texts else None
 
 
-def _tell_topics(found: Scan) -> None:
+def _tell_topics(found: McapFile) -> None:
     """Take in the topics that the writer noted, should their definitions be lost."""
-    for record in found.metadata:
-        if record.name == METADATA_KEY:
-            try:
-                noted = json.loads(record.metadata['topics'])
-                for channel, about in noted.items():
-                    found.tell(int(channel), Topic(**about))
-            except (KeyError, ValueError, TypeError, AttributeError):
-                continue
+    for text in noted(found.metadata, TOPICS):
+        found.told |= {int(channel): Topic(**about)
+                       for channel, about in json.loads(text).items()}
 
 
-def _sift(found: Scan, progress: Callable[[int], object]) -> None:
+def _sift(found: McapFile, progress: Callable[[int], object]) -> None:
     """Read every piece: keep what is readable with the times it has, note what isn't."""
     readable, waiting = {}, deque(found.pieces)
     while waiting:
@@ -174,18 +165,18 @@ def _sift(found: Scan, progress: Callable[[int], object]) -> None:
     found.damages[:] = [_without_readable(found, damage) for damage in found.damages]
 
 
-def _without_readable(found: Scan, damage: Damage) -> Damage:
+def _without_readable(found: McapFile, damage: Damage) -> Damage:
     """Return a damage as far as the first chunk in it that can be read."""
     ends = [piece.offset for piece in found.pieces if damage.offset < piece.offset]
     return replace(damage, length=min([damage.length, *(end - damage.offset for end in ends)]))
 
 
-def _losses(found: Scan) -> list[Loss]:
+def _losses(found: McapFile) -> list[Loss]:
     damages = found.damages + _missing_chunks(found)
     return [_loss(found, damage) for damage in sorted(damages, key=attrgetter('offset'))]
 
 
-def _missing_chunks(found: Scan) -> list[Damage]:
+def _missing_chunks(found: McapFile) -> list[Damage]:
     """Return the chunks that the index tells of, and that are nowhere."""
     there = {(piece.first_ns, piece.last_ns, piece.size) for piece in found.pieces}
     return [Damage(index.chunk_start_offset, index.chunk_length, 'a chunk is missing')
@@ -196,7 +187,7 @@ def _missing_chunks(found: Scan) -> list[Damage]:
                 for damage in found.damages)]
 
 
-def _loss(found: Scan, damage: Damage) -> Loss:
+def _loss(found: McapFile, damage: Damage) -> Loss:
     before = [piece.last_ns for piece in found.pieces if piece.offset < damage.offset]
     after = [piece.first_ns for piece in found.pieces if piece.offset > damage.offset]
     return Loss(found.path.name, damage.offset, damage.length, damage.what,

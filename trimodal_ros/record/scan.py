@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 import mmap
 import os
 from pathlib import Path
@@ -40,7 +40,6 @@ from mcap.records import (
     DataEnd,
     Footer,
     Header,
-    McapRecord,
     Metadata,
     MetadataIndex,
     Schema,
@@ -48,23 +47,14 @@ from mcap.records import (
     SummaryOffset,
 )
 
-from .piece import (
-    chunk_at,
-    DamageError,
-    MESSAGE,
-    messages_of,
-    parse,
-    Piece,
-    RawMessage,
-    read_piece,
-    RECORD,
-)
-from .topic import Topic
+from .mcap_file import Damage, McapFile
+from .piece import chunk_at, DamageError, MESSAGE, parse, Piece, RECORD
 
 MAGIC = b'\x89MCAP0\r\n'
 HEAD_BYTES = 64                     # enough for the head of a chunk
 LIKE_A_CHUNK = re.compile(rb'\x06[\s\S]{5}\x00\x00\x00')  # of less than a terabyte
 LOOSE_BYTES = 2**20
+MAX_RECORD_BYTES = 2**30            # of those outside of chunks
 INDEX = struct.Struct('<HI')        # channel, length of what follows; of a message index
 INDEX_ENTRY_BYTES = 16
 FOOTER_BYTES = RECORD.size + 20
@@ -78,79 +68,10 @@ PARSED = {Opcode.HEADER: Header, Opcode.FOOTER: Footer, Opcode.SCHEMA: Schema,
           Opcode.DATA_END: DataEnd}
 
 
-@dataclass(frozen=True)
-class Damage:
-    """Bytes of a file that can't be read; ``channels`` that lost messages there, if known."""
-
-    offset: int
-    length: int
-    what: str
-    channels: tuple[int, ...] = ()
-
-
-@dataclass
-class Scan:
-    """An MCAP file taken apart."""
-
-    path: Path
-    descriptor: int
-    size: int
-    is_ended: bool = False                                    # with a footer, and nothing after
-    pieces: list[Piece] = field(default_factory=list)
-    damages: list[Damage] = field(default_factory=list)
-    schemas: dict[int, Schema] = field(default_factory=dict)
-    channels: dict[int, Channel] = field(default_factory=dict)
-    metadata: list[Metadata] = field(default_factory=list)
-    index: list[ChunkIndex] = field(default_factory=list)
-    statistics: Statistics | None = None
-    _topics: dict[int, Topic] = field(default_factory=dict)
-
-    def close(self) -> None:
-        os.close(self.descriptor)
-
-    def __enter__(self) -> Scan:
-        return self
-
-    def __exit__(self, *error) -> None:
-        self.close()
-
-    def messages(self, piece: Piece) -> list[RawMessage]:
-        """Return the messages of a piece in the order they lie in. Raises DamageError."""
-        return messages_of(read_piece(self.descriptor, piece), self.define)
-
-    def define(self, record: McapRecord) -> None:
-        """Remember a schema or a channel. Raises DamageError where it contradicts another."""
-        known = self.schemas if isinstance(record, Schema) else self.channels
-        if known.setdefault(record.id, record) != record:
-            raise DamageError(f'{type(record).__name__} {record.id} is defined twice, and not '
-                              'alike')
-
-    def topic(self, channel: int) -> Topic:
-        """Return what is known of a channel. Raises DamageError where that is nothing."""
-        if channel not in self._topics:
-            if channel not in self.channels:
-                raise DamageError(f'a message of channel {channel}, which is nowhere defined')
-            about = self.channels[channel]
-            schema = self.schemas.get(about.schema_id) or Schema(0, b'', '', '')
-            self._topics[channel] = Topic(
-                about.topic, schema.name, about.metadata.get('offered_qos_profiles', ''),
-                schema.data.decode('utf-8', 'replace'),
-                about.metadata.get('topic_type_hash', ''), schema.encoding)
-        return self._topics[channel]
-
-    def knows(self, channel: int) -> bool:
-        return channel in self.channels or channel in self._topics
-
-    def tell(self, channel: int, topic: Topic) -> None:
-        """Add what is known of a channel from elsewhere."""
-        if channel not in self.channels:
-            self._topics[channel] = topic
-
-
-def scan(path: Path) -> Scan:
+def scan(path: Path) -> McapFile:
     """Find the pieces of a file, without reading them. Raises OSError; to be closed."""
     descriptor = os.open(path, os.O_RDONLY)
-    found = Scan(path, descriptor, os.fstat(descriptor).st_size)
+    found = McapFile(path, descriptor, os.fstat(descriptor).st_size)
     try:
         _walk(found)
     except BaseException:
@@ -159,7 +80,7 @@ def scan(path: Path) -> Scan:
     return found
 
 
-def _walk(found: Scan) -> None:
+def _walk(found: McapFile) -> None:
     at = 0
     if os.pread(found.descriptor, len(MAGIC), 0) == MAGIC:
         at = len(MAGIC)
@@ -174,7 +95,7 @@ def _walk(found: Scan) -> None:
         found.damages.append(Damage(found.size, 0, 'ends without a footer'))
 
 
-def _take(found: Scan, at: int) -> int:
+def _take(found: McapFile, at: int) -> int:
     """Take the record at ``at`` in and return the offset of the next. Raises DamageError."""
     head = os.pread(found.descriptor, HEAD_BYTES, at)
     if len(head) < RECORD.size:
@@ -207,7 +128,7 @@ def _check_message_index(head: bytes, length: int) -> None:
         raise DamageError('a damaged message index')
 
 
-def _take_loose(found: Scan, piece: Piece) -> None:
+def _take_loose(found: McapFile, piece: Piece) -> None:
     """Add a message outside of chunks to the piece before it, up to about a megabyte."""
     head = os.pread(found.descriptor, MESSAGE.size, piece.offset + RECORD.size)
     try:
@@ -226,40 +147,60 @@ def _take_loose(found: Scan, piece: Piece) -> None:
         found.pieces.append(replace(piece, first_ns=received_ns, last_ns=received_ns))
 
 
-def _take_parsed(found: Scan, opcode: int, at: int, end: int) -> None:
+def _take_parsed(found: McapFile, opcode: int, at: int, end: int) -> None:
     content_at = at + RECORD.size
+    if end - content_at > MAX_RECORD_BYTES:
+        raise DamageError('a record too long for what it is')
     record = parse(PARSED[opcode], os.pread(found.descriptor, end - content_at, content_at))
-    if isinstance(record, (Schema, Channel)):
-        found.define(record)
+    if isinstance(record, Footer):
+        _end(found, record, end)
+    elif isinstance(record, DataEnd):
+        found.summary_at = end
     elif isinstance(record, Metadata):
         found.metadata.append(record)
-    elif isinstance(record, ChunkIndex):
-        found.index.append(record)
-    elif isinstance(record, Statistics):
-        found.statistics = record
-    elif isinstance(record, Footer):
-        _end(found, record, end)
+    elif found.summary_at is not None:
+        found.summary.append(record)
+    elif isinstance(record, (Schema, Channel)):
+        found.define(record)
 
 
-def _end(found: Scan, footer: Footer, end: int) -> None:
+def _end(found: McapFile, footer: Footer, end: int) -> None:
     if os.pread(found.descriptor, len(MAGIC) + 1, end) != MAGIC:
         raise DamageError('a footer that is not the end')
     found.is_ended = True
-    start, length = footer.summary_start, end - SUMMARY_CRC_BYTES - footer.summary_start
-    if start and footer.summary_crc and footer.summary_crc != zlib.crc32(
-            os.pread(found.descriptor, max(0, length), start)):
-        found.damages.append(Damage(start, max(0, length), 'a summary whose checksum is wrong'))
+    if not footer.summary_start:
+        return
+    start = footer.summary_start if found.summary_at is None else found.summary_at
+    length = max(0, end - SUMMARY_CRC_BYTES - start)
+    if footer.summary_crc and footer.summary_crc != zlib.crc32(
+            os.pread(found.descriptor, length, start)):
+        found.damages.append(Damage(start, length, 'a summary whose checksum is wrong'))
+        return
+    if start != footer.summary_start:
+        found.damages.append(Damage(start, length, 'a summary that was at byte '
+                                    f'{footer.summary_start}'))
+    _take_summary(found)
 
 
-def _pass_over(found: Scan, at: int, what: str) -> int:
+def _take_summary(found: McapFile) -> None:
+    for record in found.summary:
+        if isinstance(record, (Schema, Channel)):
+            found.define(record)
+        elif isinstance(record, ChunkIndex):
+            found.index.append(record)
+        elif isinstance(record, Statistics):
+            found.statistics = record
+
+
+def _pass_over(found: McapFile, at: int, what: str) -> int:
     """Note a damage at ``at`` and return where the next chunk, or else the summary, begins."""
     next_chunk = next(chunks_between(found, at + 1, found.size), None)
-    end = next_chunk.offset if next_chunk else _summary(found, at + 1) or found.size
+    end = next_chunk.offset if next_chunk else _data_end(found, at + 1) or found.size
     found.damages.append(Damage(at, end - at, what))
     return end
 
 
-def chunks_between(found: Scan, start: int, end: int) -> Iterator[Piece]:
+def chunks_between(found: McapFile, start: int, end: int) -> Iterator[Piece]:
     """Yield what begins like a chunk between two bytes, and ends within the file."""
     if start >= end:
         return
@@ -273,8 +214,8 @@ def chunks_between(found: Scan, start: int, end: int) -> Iterator[Piece]:
                     yield chunk
 
 
-def _summary(found: Scan, start: int) -> int | None:
-    """Return where the end of the data is told, after which schemas and channels are repeated."""
+def _data_end(found: McapFile, start: int) -> int | None:
+    """Return where the data ends and the summary begins, if that can be told."""
     tail = os.pread(found.descriptor, FOOTER_BYTES + len(MAGIC),
                     max(0, found.size - FOOTER_BYTES - len(MAGIC)))
     if not tail.endswith(MAGIC) or tail[:RECORD.size] != RECORD.pack(

@@ -36,6 +36,7 @@ from .episode import (
     PARTIAL_SUFFIX,
 )
 from .lock import locked
+from .noted import INFO, note, TOPICS
 from .qos import RELIABLE
 from .synced import check_settings, SyncedMcap
 from .topic import make_topic, Topic
@@ -172,11 +173,11 @@ class EpisodeWriter:
         """Write what a recovery needs to know, as far as it is new: the topics and the info."""
         if self._noted_topics != len(self._contents.topics):
             self._noted_topics = len(self._contents.topics)
-            mcap.add_metadata(METADATA_KEY, {'topics': json.dumps({
-                channel: asdict(topic) for channel, topic in self._contents.topics.items()})})
+            note(mcap, TOPICS, json.dumps({
+                channel: asdict(topic) for channel, topic in self._contents.topics.items()}))
         if self._noted_info != self._info:
             self._noted_info = self._info
-            mcap.add_metadata(METADATA_KEY, {'info': self._info.to_json()})
+            note(mcap, INFO, self._info.to_json())
 
     def _edit(self, change):
         try:

@@ -41,14 +41,11 @@ from trimodal_ros.paths import share_dir
 from trimodal_ros.plan.checkpoint import load_checkpoint
 from trimodal_ros.plan.policy import Policy
 from trimodal_ros.progress import progress_bar
-from trimodal_ros.record.episode import (
-    EpisodeInfo,
-    EpisodeWriter,
-    find_episodes,
-    read_info,
-    read_messages,
-)
+from trimodal_ros.record.episode import EpisodeInfo, find_episodes, read_info
 from trimodal_ros.record.messages import BAG_TYPES, serialize
+from trimodal_ros.record.qos import LATCHED, RELIABLE
+from trimodal_ros.record.reader import read_messages
+from trimodal_ros.record.writer import EpisodeWriter
 from trimodal_ros.sim.layout import make_layout, OBJECTS, PLACES, Task
 from trimodal_ros.sim.sentences import draw_sentences, read_templates, say
 
@@ -144,7 +141,8 @@ def rewrite(path: Path, copy: Path, info: EpisodeInfo) -> None:
     writer, topics = EpisodeWriter(copy), set()
     for topic, time_ns, message in read_messages(path):
         if topic not in topics:
-            writer.add_topic(topic, message.__msgtype__, latched=topic == 'instruction')
+            writer.add_topic(topic, message.__msgtype__,
+                             [LATCHED if topic == 'instruction' else RELIABLE])
             topics.add(topic)
         if topic == 'instruction':
             message = BAG_TYPES.String(data=info.instruction)

@@ -18,6 +18,7 @@ import os
 from pathlib import Path
 import shutil
 import signal
+import tempfile
 
 import pytest
 
@@ -48,6 +49,14 @@ def ros():
     rclpy.init()
     yield
     rclpy.try_shutdown()
+
+
+@pytest.fixture
+def memory():
+    """A folder that is emptied and filled a hundred times without wearing a disk out."""
+    folder = Path(tempfile.mkdtemp(dir='/dev/shm' if os.path.isdir('/dev/shm') else None))
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope='session')

@@ -27,7 +27,8 @@ import sys
 from conftest import so101_yaml
 import pytest
 
-from trimodal_ros.record.episode import find_episodes, read_info, read_messages
+from trimodal_ros.record.episode import find_episodes, read_info
+from trimodal_ros.record.reader import read_messages
 
 
 def run(module, *arguments, timeout_s=240):

@@ -27,16 +27,11 @@ from trimodal_ros.command.playback import JointReference
 from trimodal_ros.evaluate import index as index_module
 from trimodal_ros.evaluate.index import INDEX_DIR, update_index
 from trimodal_ros.plan.checkpoint import load_checkpoint
-from trimodal_ros.record.episode import (
-    EpisodeError,
-    EpisodeInfo,
-    EpisodeWriter,
-    find_episodes,
-    read_info,
-    read_messages,
-)
+from trimodal_ros.record.episode import EpisodeError, EpisodeInfo, find_episodes, read_info
 from trimodal_ros.record.messages import BAG_TYPES, serialize
 from trimodal_ros.record.moments import read_moments, Replay
+from trimodal_ros.record.reader import read_messages
+from trimodal_ros.record.writer import EpisodeWriter
 from trimodal_ros.sim.controller import TrajectoryController
 from trimodal_ros.sim.demonstrate import LABEL_TOPIC
 from trimodal_ros.sim.messages import joint_state_message

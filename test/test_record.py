@@ -22,16 +22,12 @@ from mcap.reader import make_reader
 import numpy as np
 import pytest
 
-from trimodal_ros.record.episode import (
-    EpisodeError,
-    EpisodeInfo,
-    EpisodeWriter,
-    find_episodes,
-    read_info,
-    read_messages,
-)
+from trimodal_ros.record.episode import EpisodeError, EpisodeInfo, find_episodes, read_info
 from trimodal_ros.record.messages import BAG_TYPES, serialize
 from trimodal_ros.record.moments import read_moments
+from trimodal_ros.record.qos import LATCHED
+from trimodal_ros.record.reader import read_messages
+from trimodal_ros.record.writer import EpisodeWriter
 from trimodal_ros.sim.demonstrate import LABEL_TOPIC
 
 INFO = EpisodeInfo('put it there', 'hash', 'policy', 'success', paraphrases=('there',), seed=3,
@@ -40,7 +36,7 @@ INFO = EpisodeInfo('put it there', 'hash', 'policy', 'success', paraphrases=('th
 
 def write(path: Path) -> Path:
     writer = EpisodeWriter(path)
-    writer.add_topic('instruction', 'std_msgs/msg/String', latched=True)
+    writer.add_topic('instruction', 'std_msgs/msg/String', [LATCHED])
     writer.write('instruction', 5, serialize(BAG_TYPES.String(data='put it there')))
     return writer.close(INFO)
 
@@ -73,7 +69,7 @@ def test_killed_recording_is_not_taken_for_an_episode(tmp_path):
     code = (
         'import os, signal, sys\n'
         'from pathlib import Path\n'
-        'from trimodal_ros.record.episode import EpisodeWriter\n'
+        'from trimodal_ros.record.writer import EpisodeWriter\n'
         'writer = EpisodeWriter(Path(sys.argv[1]))\n'
         'os.kill(os.getpid(), signal.SIGKILL)\n')
     ended = subprocess.run([sys.executable, '-c', code, str(tmp_path / 'torn')], check=False)

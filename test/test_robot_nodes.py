@@ -29,8 +29,9 @@ from trimodal_ros.nodes.recorder import RecorderNode
 from trimodal_ros.nodes.ros import COMMAND_QOS, now_ns, ROS_TYPES, SENSOR_QOS
 from trimodal_ros.nodes.simulated_robot import SimulatedRobotNode
 from trimodal_ros.observe.stamp import stamp_ns
-from trimodal_ros.record.episode import read_info, read_messages
+from trimodal_ros.record.episode import read_info
 from trimodal_ros.record.messages import BAG_TYPES, serialize, TYPESTORE
+from trimodal_ros.record.reader import read_messages
 
 SENTENCE = 'put the red cube on the left plate'
 pytestmark = pytest.mark.usefixtures('ros')

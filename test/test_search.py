@@ -40,8 +40,9 @@ from trimodal_ros.evaluate.query import (
 from trimodal_ros.evaluate.search import Request, write_contact_sheet
 from trimodal_ros.observe.image import to_rgb
 from trimodal_ros.plan.checkpoint import load_checkpoint
-from trimodal_ros.record.episode import find_episodes, read_messages
+from trimodal_ros.record.episode import find_episodes
 from trimodal_ros.record.messages import serialize
+from trimodal_ros.record.reader import read_messages
 
 EVERY_S = 0.2
 

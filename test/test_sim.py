@@ -22,7 +22,8 @@ import sys
 import numpy as np
 import pytest
 
-from trimodal_ros.record.episode import EpisodeError, EpisodeInfo, EpisodeWriter
+from trimodal_ros.record.episode import EpisodeError, EpisodeInfo
+from trimodal_ros.record.writer import EpisodeWriter
 from trimodal_ros.sim.arm import cluster_vertices
 from trimodal_ros.sim.collect import collect, Collection
 from trimodal_ros.sim.demonstrate import Demonstrator
@@ -148,18 +149,19 @@ def collection(tmp_path) -> Collection:
     return Collection(tmp_path, tmp_path, tmp_path)
 
 
-def test_only_what_the_same_episodes_left_is_removed(collection):
-    """Catches a run that deletes what another is just writing beside it."""
+def test_only_what_the_same_episodes_left_is_put_away(collection):
+    """Catches a run that takes what another is just writing beside it, or deletes anything."""
     assert collect(collection, range(1, 2), workers=1) == 1.0
     assert {path.name for path in collection.out.iterdir()} == {
-        'seed_000001', 'seed_000077.partial', 'of_a_recorder.partial'}
+        'seed_000001', 'seed_000077.partial', 'of_a_recorder.partial', '.trash'}
+    assert (collection.out / '.trash' / 'seed_000001.partial').is_dir()
 
 
 def test_two_runs_do_not_collect_into_one_folder(collection):
     """Catches two runs with the same seeds that take each other's episodes apart."""
     descriptor = os.open(collection.out, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
-    with pytest.raises(EpisodeError, match='another run collects into it'):
+    with pytest.raises(EpisodeError, match='another run is writing there'):
         collect(collection, range(1, 2), workers=1)
     os.close(descriptor)
     assert (collection.out / 'seed_000001.partial').exists()

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from ..observe.image import to_rgb
-from ..record.episode import read_messages
+from ..record.reader import read_messages
 
 STRIP_FRAMES = 8
 ANIMATION_HZ = 10

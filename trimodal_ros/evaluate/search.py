@@ -45,7 +45,8 @@ from ..observe.stamp import stamp_ns
 from ..paths import share_dir
 from ..plan.checkpoint import load_checkpoint
 from ..plan.policy import Policy
-from ..record.episode import EpisodeError, read_messages
+from ..record.episode import EpisodeError
+from ..record.reader import read_messages
 from ..spec import CameraSpec
 
 SHIPPED = share_dir() / 'models' / 'so101_tabletop'

@@ -37,7 +37,9 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from .ros import COMMAND_QOS, LATCHED_QOS, now_ns, parameter, run_node, SENSOR_QOS
-from ..record.episode import EpisodeError, EpisodeInfo, EpisodeWriter
+from ..record.episode import EpisodeError, EpisodeInfo
+from ..record.qos import LATCHED, RELIABLE
+from ..record.writer import EpisodeWriter
 from ..spec import RobotSpec
 
 ENDINGS = {'stop': 'unknown', 'success': 'success', 'failure': 'failure'}
@@ -114,7 +116,8 @@ class RecorderNode(Node):
                          default=-1)
         self._writer = EpisodeWriter(self.out / f'episode_{number:04d}')
         for topic, type_name in self._types.items():
-            self._writer.add_topic(topic, type_name, latched=topic == 'instruction')
+            self._writer.add_topic(topic, type_name,
+                                   [LATCHED if topic == 'instruction' else RELIABLE])
         self._writer.write('instruction', now_ns(self),
                            serialize_message(String(data=self._instruction)))
         self._received = {}

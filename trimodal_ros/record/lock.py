@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""One run at a time in a folder of episodes."""
+"""One at a time: a folder that a run collects into, an episode that is written or recovered."""
 
 from __future__ import annotations
 
@@ -25,16 +25,23 @@ from pathlib import Path
 from .episode import EpisodeError
 
 
+class LockedError(EpisodeError):
+    """Another process, or another part of this one, is at work in a folder."""
+
+
 @contextmanager
 def locked(folder: Path, wait: bool) -> Iterator[None]:
     """
     Hold a folder until the end, or until the process's; nothing is left behind in it.
 
-    While another run holds it: waits, or else raises EpisodeError.
+    While another run holds it: waits, or else raises LockedError; also where it was moved away
+    meanwhile.
     """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         _lock(descriptor, folder, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not _is_at(folder, descriptor):
+            raise LockedError(f'{folder}: another run has moved it away')
         yield
     finally:
         os.close(descriptor)
@@ -44,5 +51,12 @@ def _lock(descriptor: int, folder: Path, how: int) -> None:
     try:
         fcntl.flock(descriptor, how)
     except BlockingIOError as error:
-        raise EpisodeError(f'{folder}: another run collects into it; wait for its end, or name '
-                           'another folder') from error
+        raise LockedError(f'{folder}: another run is writing there; wait for its end, or name '
+                          'another folder') from error
+
+
+def _is_at(folder: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(folder), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

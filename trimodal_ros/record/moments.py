@@ -22,8 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .episode import EpisodeError, read_messages
+from .episode import EpisodeError
 from .motion import commanded_chunks, Sent
+from .reader import read_messages
 from ..command.message import from_message
 from ..command.playback import CommandedMotion
 from ..observe.observer import NotReady, Observer

@@ -28,8 +28,10 @@ from .robot import kinematics, SimulatedRobot
 from .sentences import draw_sentences
 from ..command.message import to_message
 from ..command.pilot import Planner
-from ..record.episode import EpisodeInfo, EpisodeWriter
+from ..record.episode import EpisodeInfo
 from ..record.messages import BAG_TYPES, serialize
+from ..record.qos import LATCHED
+from ..record.writer import EpisodeWriter
 from ..spec import Observation, RobotSpec, Trajectory
 
 LABEL_TOPIC = 'demonstration'   # what should be done now, whoever commands
@@ -80,7 +82,7 @@ def record_episode(path: Path, simulated: SimulatedRobot, robot: RobotSpec, seed
     layout = make_layout(seed)
     instruction, *paraphrases = draw_sentences(layout.task, templates, PARAPHRASES + 1, rng)
     demonstrator = Demonstrator(simulated)
-    writer = EpisodeWriter(path)
+    writer = EpisodeWriter(path, compression='zstd')  # what is rendered has no noise
     _add_topics(writer, robot)
 
     def sink(topic, time_ns, message):
@@ -112,6 +114,6 @@ def _add_topics(writer: EpisodeWriter, robot: RobotSpec) -> None:
     for camera in robot.cameras:
         writer.add_topic(camera.topic, 'sensor_msgs/msg/Image')
     writer.add_topic('joint_states', 'sensor_msgs/msg/JointState')
-    writer.add_topic('instruction', 'std_msgs/msg/String', latched=True)
+    writer.add_topic('instruction', 'std_msgs/msg/String', [LATCHED])
     writer.add_topic('joint_trajectory', 'trajectory_msgs/msg/JointTrajectory')
     writer.add_topic(LABEL_TOPIC, 'trajectory_msgs/msg/JointTrajectory')

@@ -1,0 +1,62 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""A table of episodes, a line each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from .episode import EpisodeError, EpisodeInfo, find_episodes, read_info, read_metadata
+from ..spec import NS_PER_S
+
+HEADER = ('episode', 'seconds', 'MB', 'source', 'operator', 'outcome', 'interventions', 'health',
+          'instruction')
+NUMBERS = ('seconds', 'MB')
+
+
+def episode_table(root: Path) -> Iterator[str]:
+    """
+    Yield the lines of a table of the episodes at or below ``root``.
+
+    One that can't be read has its line too. Raises EpisodeError where there is none.
+    """
+    rows = [_row(path, root) for path in find_episodes(root)]
+    table = [HEADER, *(row for row in rows if not isinstance(row, str))]
+    widths = [max(map(len, column)) for column in zip(*table)]
+    for row in table:
+        yield '  '.join(text.rjust(width) if name in NUMBERS else text.ljust(width)
+                        for text, width, name in zip(row, widths, HEADER)).rstrip()
+    yield from (row for row in rows if isinstance(row, str))
+
+
+def _row(path: Path, root: Path) -> tuple[str, ...] | str:
+    """Return the cells of an episode, or why there are none."""
+    try:
+        info, metadata = read_info(path), read_metadata(path)
+        seconds = metadata['duration']['nanoseconds'] / NS_PER_S
+    except EpisodeError as error:
+        return str(error)
+    except (KeyError, TypeError) as error:
+        return f'{path}: damaged metadata.yaml: {error!r}'
+    size = sum(file.stat().st_size for file in path.iterdir())
+    return (str(path.relative_to(root)), f'{seconds:.1f}', f'{size / 1e6:.1f}', info.source,
+            info.operator or '-', info.outcome, _interventions(info),
+            info.health.get('verdict', '-'), info.instruction)
+
+
+def _interventions(info: EpisodeInfo) -> str:
+    seconds = sum(end - start for start, end in info.interventions) / NS_PER_S
+    return f'{len(info.interventions)} ({seconds:.1f} s)' if info.interventions else '-'

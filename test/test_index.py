@@ -31,10 +31,10 @@ from trimodal_ros.record.episode import EpisodeError, EpisodeInfo, find_episodes
 from trimodal_ros.record.messages import BAG_TYPES, serialize
 from trimodal_ros.record.moments import read_moments, Replay
 from trimodal_ros.record.reader import read_messages
+from trimodal_ros.record.sensor_messages import joint_state_message
 from trimodal_ros.record.writer import EpisodeWriter
 from trimodal_ros.sim.controller import TrajectoryController
 from trimodal_ros.sim.demonstrate import LABEL_TOPIC
-from trimodal_ros.sim.messages import joint_state_message
 from trimodal_ros.spec import NS_PER_S, RobotSpec, Trajectory
 
 EVERY_S = 0.2

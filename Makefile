@@ -14,7 +14,7 @@ CHECKPOINT ?= models/so101_tabletop
 SHELL := /bin/bash
 
 .PHONY: help demo test lint setup gl browser figures figures-ros checkpoint benchmark-alignment benchmark-latency \
-        soak clean
+        soak check-lerobot clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -25,6 +25,7 @@ help:
 	@echo 'make benchmark-alignment  what alignment is worth, hours; needs make checkpoint'
 	@echo 'make benchmark-latency    age, overhead and time from fault to hold, 30 min; leave the machine alone'
 	@echo 'make soak                 an hour of tasks and faults: memory, threads, holds'
+	@echo 'make check-lerobot        exports in the hands of the real lerobot, 5 GB into $(LEROBOT)'
 	@echo 'make checkpoint   demonstrate, train, correct, train: the shipped checkpoint, under 2 h'
 
 setup: $(READY) gl
@@ -108,6 +109,14 @@ benchmark-latency: setup
 
 soak: setup
 	$(BIN)/python -m benchmarks.soak --out $(OUT)/soak.json
+
+# The newest lerobot that this Python can have: 0.6 needs 3.12, as in PYTHON=python3.12.
+LEROBOT ?= $(OUT)/lerobot
+
+check-lerobot: setup
+	[ -x $(LEROBOT)/bin/python ] || $(PYTHON) -m venv $(LEROBOT)
+	$(LEROBOT)/bin/pip install --disable-pip-version-check -q 'lerobot[dataset]<0.7'
+	LEROBOT_PYTHON=$(LEROBOT)/bin/python $(BIN)/python -m pytest test/test_lerobot_loader.py
 
 clean:
 	rm -rf build install log $(OUT)

@@ -68,8 +68,13 @@ def states(seed: int, count: int) -> np.ndarray:
 
 
 def write_episode(path: Path, stamps: list[int], seed: int = 0, sentence: str = SENTENCE,
-                  info: EpisodeInfo | None = None, size: tuple[int, int] = SIZE) -> EpisodeInfo:
-    """Write an episode of ROBOT, commanded at every frame by a chunk that the next replaces."""
+                  info: EpisodeInfo | None = None, size: tuple[int, int] = SIZE,
+                  broken: int = -1) -> EpisodeInfo:
+    """
+    Write an episode of ROBOT, commanded at every frame by a chunk that the next replaces.
+
+    The side camera's image of frame ``broken`` is in colours that don't exist.
+    """
     info = info or EpisodeInfo(sentence, ROBOT.content_hash, 'teleoperation', 'success')
     writer = EpisodeWriter(path, info)
     for camera in ROBOT.cameras:
@@ -85,8 +90,10 @@ def write_episode(path: Path, stamps: list[int], seed: int = 0, sentence: str = 
             ROBOT.joint_names, state_NJ[step], [], stamp - 1000, BAG_TYPES))]
         for late_ns, camera in zip((0, LATE_NS), ROBOT.cameras):
             image = picture(seed + late_ns, step, size)
-            messages.append((camera.topic, stamp + late_ns,
-                             image_message(image, stamp + late_ns, camera.name, BAG_TYPES)))
+            message = image_message(image, stamp + late_ns, camera.name, BAG_TYPES)
+            if late_ns and step == broken:
+                message.encoding = 'octarine8'
+            messages.append((camera.topic, stamp + late_ns, message))
         chunk = Trajectory(ROBOT, stamp, (1 + np.arange(4)) / ROBOT.rate_hz, target_TJ)
         messages.append(('joint_trajectory', stamp + 2 * LATE_NS, to_message(chunk, BAG_TYPES)))
         for topic, received, message in messages:

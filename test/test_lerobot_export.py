@@ -201,6 +201,20 @@ def test_what_can_be_read_is_exported(bags, tmp_path):
     assert (info.outcome, info.instruction) == ('success', f'{SENTENCE} 1')
 
 
+def test_an_unreadable_image_costs_one_frame(tmp_path):
+    """Catches actions that slip by a frame behind an image that can't be decoded."""
+    write_episode(tmp_path / 'bags/ep', jittered_stamps(9, 0), broken=4)
+    [done] = export_episodes([tmp_path / 'bags'], tmp_path / 'out', ROBOT)
+    assert done.frames == 8 and not done.fault
+    assert done.dropped == {"unreadable message on 'side/image_raw'": 1}
+    rows = read_parquet(tmp_path / 'out', 'data/*/*.parquet')
+    assert rows['observation.state'] == [*states(0, 9)[:4].tolist(), *states(0, 9)[5:].tolist()]
+    write_episode(tmp_path / 'whole/ep', jittered_stamps(9, 0))
+    export_episodes([tmp_path / 'whole'], tmp_path / 'nine', ROBOT)
+    actions = read_parquet(tmp_path / 'nine', 'data/*/*.parquet')['action']
+    assert rows['action'] == actions[:4] + actions[5:]
+
+
 def test_gaps_and_drift_are_told(tmp_path):
     """Catches dropped frames that a made-up timestamp would hide."""
     stamps = [NS_PER_S + k * ROBOT.step_ns for k in range(12) if k not in (4, 5, 6)]

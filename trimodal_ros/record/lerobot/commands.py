@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal, TYPE_CHECKING
 
@@ -67,6 +68,10 @@ def _print_exported(done: list[Exported], out: Path) -> None:
         if each.fault:
             print(f'fault: {each.fault}' + (f' (exported up to there: {each.frames} frames)'
                                             if each.frames else ' (left out)'))
+    dropped = sum((Counter(each.dropped) for each in done), Counter())
+    if dropped:
+        print('not used: ' + ', '.join(
+            f'{count} {reason}' for reason, count in dropped.most_common()))
     print(f'{len(written)} of {len(done)} episodes, {sum(each.frames for each in written)} frames '
           f'in {out}')
     print(f'longest time between two frames {max(each.gap_s for each in written):.3f} s; '

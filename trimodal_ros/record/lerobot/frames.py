@@ -27,11 +27,13 @@ from pathlib import Path
 
 import numpy as np
 
+from .dataset_writer import Images
 from .schema import DatasetError
 from ..episode import EpisodeError, topics_of
 from ..moments import Replay
 from ..reader import read_messages
 from ...command.message import from_message
+from ...observe.image import ImageError, to_rgb
 from ...observe.observer import Joined, NotReady
 from ...spec import NS_PER_S, RobotSpec
 
@@ -45,8 +47,7 @@ class EpisodeFrames:
 
     The action of a frame is the position commanded one step after it; where the episode has
     messages on ``label_topic``, its frames are those of the labels, and the action is a label's
-    first step: what should have been commanded. ``dropped`` counts the moments that came to
-    nothing, by reason, as in training.
+    first step: what should have been commanded.
     """
 
     def __init__(self, path: Path, robot: RobotSpec, fps: int, label_topic: str):
@@ -54,26 +55,37 @@ class EpisodeFrames:
         self._replay = Replay(path, replace(robot, rate_hz=float(fps), horizon=2))
         self._stamps: list[int] = []
         self._action_J: dict[int, np.ndarray] = {}   # by stamp
-        self.dropped: Counter[str] = Counter()
+        self._dropped: Counter[str] = Counter()
 
-    def frames(self) -> Iterator[Joined]:
-        """Yield what was observed at each frame. Raises EpisodeError or DatasetError."""
+    def frames(self) -> Iterator[tuple[Joined, Images]]:
+        """
+        Yield what was observed at each frame, with the images in the size they came in.
+
+        Raises EpisodeError or DatasetError.
+        """
         is_labelled = bool(self.label_topic) and topics_of(self.path).get(self.label_topic)
         for joined in self._labelled() if is_labelled else self._steps():
+            try:
+                images = {name: to_rgb(sample.message, name)
+                          for name, sample in joined.samples.items()}
+            except ImageError:
+                self._dropped['unreadable image'] += 1
+                continue
             self._stamps.append(joined.stamp_ns)
-            yield joined
+            yield joined, images
 
     def _steps(self) -> Iterator[Joined]:
         """Yield the first moment of each step, and ask what was commanded."""
-        step_ns, due_ns = self._replay.robot.step_ns, 0
-        for joined in self._replay.joined(0.0, self.dropped):
+        step_ns, first_ns, due_ns = self._replay.robot.step_ns, None, 0
+        for joined in self._replay.joined(0.0, self._dropped):
             if joined.stamp_ns < due_ns:
                 continue
             self._replay.chunks.ask(joined.stamp_ns)
             yield joined
             self._collect()
-            since_ns = joined.stamp_ns - self._stamps[0]
-            due_ns = self._stamps[0] + round((round(since_ns / step_ns) + 1 - EARLY) * step_ns)
+            first_ns = joined.stamp_ns if first_ns is None else first_ns
+            steps = round((joined.stamp_ns - first_ns) / step_ns) + 1 - EARLY
+            due_ns = first_ns + round(steps * step_ns)
 
     def _collect(self) -> None:
         self._action_J.update((stamp, chunk_TJ[0])
@@ -112,6 +124,11 @@ class EpisodeFrames:
         self._replay.chunks.end(self._replay.now_ns)
         self._collect()
         return np.stack([self._action_J[stamp] for stamp in self._stamps])
+
+    def dropped(self) -> Counter[str]:
+        """Count what came to nothing, by reason: moments, as in training, and messages."""
+        return self._dropped + Counter({f'unreadable message on {topic!r}': count for topic, count
+                                        in self._replay.refused.items()})
 
     def longest_gap_s(self) -> float:
         """Return the longest time between two frames, 0 for a single one."""

@@ -16,16 +16,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .dataset_writer import DatasetWriter
+from .dataset_writer import DatasetWriter, Images
 from .frames import EpisodeFrames, stamps_of
 from .schema import DatasetError
 from .settings import Encoding
 from ..episode import EpisodeInfo, find_episodes, read_info
-from ...observe.image import to_rgb
 from ...observe.observer import Joined
 from ...progress import progress_bar
 from ...spec import RobotSpec
@@ -37,13 +36,15 @@ class Exported:
     What became of one episode.
 
     ``gap_s`` is the longest time between two frames, ``drift_s`` how far frame_index / fps is
-    from the true time; ``fault`` is why it was left out, or where it was cut short.
+    from the true time, ``dropped`` has the number of moments and messages that could not be
+    used, by reason; ``fault`` is why it was left out, or where it was cut short.
     """
 
     path: Path
     frames: int = 0
     gap_s: float = 0.0
     drift_s: float = 0.0
+    dropped: Mapping[str, int] = field(default_factory=dict)
     fault: str = ''
 
 
@@ -83,20 +84,21 @@ def _export_episode(writer: DatasetWriter, path: Path, label_topic: str) -> Expo
     episode = EpisodeFrames(path, writer.robot, writer.fps, label_topic)
     try:
         info, fault = read_info(path), ''
-        for joined in episode.frames():
-            _add(writer, joined, info)
+        for joined, images in episode.frames():
+            _add(writer, joined, images, info)
     except ValueError as error:      # of the episode, or a message in it that can't be read
         fault = str(error) if str(path) in str(error) else f'{path}: {error}'
     if not writer.episode_frames:
-        reasons = ', '.join(episode.dropped) or 'no camera image'
-        return Exported(path, fault=fault or f'{path}: nothing can be observed: {reasons}')
+        reasons = ', '.join(episode.dropped()) or 'no camera image'
+        return Exported(path, dropped=episode.dropped(),
+                        fault=fault or f'{path}: nothing can be observed: {reasons}')
     frames = writer.episode_frames
     writer.end_episode(episode.actions()[:frames], _marked(info, fault))
-    return Exported(path, frames, episode.longest_gap_s(), episode.drift_s(), fault)
+    return Exported(path, frames, episode.longest_gap_s(), episode.drift_s(), episode.dropped(),
+                    fault)
 
 
-def _add(writer: DatasetWriter, joined: Joined, info: EpisodeInfo) -> None:
-    images = {name: to_rgb(sample.message, name) for name, sample in joined.samples.items()}
+def _add(writer: DatasetWriter, joined: Joined, images: Images, info: EpisodeInfo) -> None:
     intervention = any(start <= joined.received_ns <= end for start, end in info.interventions)
     writer.add_frame(images, joined.position_J, stamps_of(joined), joined.instruction,
                      intervention)

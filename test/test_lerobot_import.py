@@ -234,6 +234,28 @@ def test_a_video_that_ends_early_is_told(dataset, tmp_path):
     assert len(sides) == 5
 
 
+@pytest.mark.parametrize('seed', range(12))
+def test_damage_anywhere_is_told_or_harmless(dataset, tmp_path, seed):
+    """Catches a damaged file that ends in a traceback, or a number that is read as another."""
+    rng = np.random.default_rng(seed)
+    shutil.copytree(dataset, tmp_path / 'dataset')
+    path = rng.choice(sorted(path for path in (tmp_path / 'dataset').rglob('*')
+                             if path.is_file() and path.name != 'stats.json'))
+    data = bytearray(path.read_bytes())
+    at = int(rng.integers(len(data)))
+    damaged = data[:at] if seed % 2 else data[:at] + bytes(64) + data[at + 64:]
+    path.write_bytes(damaged)
+    try:
+        done = Importer(tmp_path / 'dataset', ROBOT).run(tmp_path / 'bags')
+    except DatasetError:
+        return
+    for each in done:
+        for bag in each.paths:
+            measured = [joined.position for topic, _, joined in read_messages(bag)
+                        if topic == 'joint_states']
+            assert np.array_equal(measured, states(each.index, (12, 9)[each.index]))
+
+
 @pytest.mark.parametrize('change, message', [
     ({'codebase_version': 'v1.6'}, "'v1.6', can be read: v2.0, v2.1, v3.0"),
     ({'fps': 0}, 'fps 0'), ({'features': None}, 'damaged')])

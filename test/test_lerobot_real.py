@@ -95,7 +95,7 @@ def test_imported_episodes_train(astribot_bags, tmp_path):
 def test_a_missing_camera_is_not_fatal(astribot, tmp_path):
     """Catches a robot whose one camera that is not there costs all the others."""
     described = yaml.safe_load(ASTRIBOT_YAML.read_text())
-    described['cameras']['head'] = {'topic': 'head/image_raw', 'width': 128, 'height': 72}
+    described['cameras']['head'] = {**described['cameras'].pop('right'), 'topic': 'head/image_raw'}
     (tmp_path / 'robot.yaml').write_text(yaml.safe_dump(described))
     [done] = Importer(astribot, RobotSpec.from_yaml(tmp_path / 'robot.yaml'), ImportSettings(
         **ASTRIBOT_KEYS, images='jpeg')).run(tmp_path / 'bags')

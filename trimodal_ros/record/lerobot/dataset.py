@@ -166,8 +166,8 @@ def _read_lines(path: Path, keys: tuple[str, ...]) -> list[dict]:
 
 
 def read_table(path: Path, **options) -> pa.Table:
-    """Read a parquet file. Raises DatasetError, naming it."""
-    return _parquet(lambda: pq.read_table(path, **options), path)
+    """Read a parquet file, with checksums where it has some. Raises DatasetError, naming it."""
+    return _parquet(lambda: pq.read_table(path, page_checksum_verification=True, **options), path)
 
 
 def _parquet(read, path: Path):

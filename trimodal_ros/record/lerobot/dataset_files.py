@@ -67,7 +67,7 @@ class DataFiles:
         path = self._root / DATA_PATH.format(**self._place.indices())
         if self._writer is None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = pq.ParquetWriter(path, self._schema)
+            self._writer = pq.ParquetWriter(path, self._schema, write_page_checksum=True)
         self._writer.write_table(pa.table(
             [_arrow(columns[field.name], field.type) for field in self._schema],
             schema=self._schema))
@@ -164,4 +164,5 @@ def write_tasks(path: Path, tasks: list[str]) -> None:
                for name, kind, dtype in (('task_index', 'int64', 'int64'),
                                          ('task', 'unicode', 'object'))]
     pandas = {'index_columns': ['task'], 'column_indexes': [], 'columns': columns}
-    pq.write_table(table.replace_schema_metadata({'pandas': json.dumps(pandas)}), path)
+    pq.write_table(table.replace_schema_metadata({'pandas': json.dumps(pandas)}), path,
+                   write_page_checksum=True)

@@ -156,7 +156,7 @@ class DatasetWriter:
             videos.close()
         episodes = self._partial / EPISODES_PATH.format(chunk_index=0, file_index=0)
         episodes.parent.mkdir(parents=True)
-        pq.write_table(pa.Table.from_pylist(self._episodes), episodes)
+        pq.write_table(pa.Table.from_pylist(self._episodes), episodes, write_page_checksum=True)
         write_tasks(self._partial / TASKS_PATH, list(self._tasks))
         statistics = {name: number_statistics(np.concatenate(parts))
                       for name, parts in self._numbers.items()}

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+import errno
 from fractions import Fraction
 import os
 from pathlib import Path
@@ -101,7 +102,10 @@ def read_frames(path: Path, time_s_N: Sequence[float], fps: float) -> Iterator[n
 def _nearest(container, time_s_N: Sequence[float], fps: float) -> Iterator:
     """Yield the frame nearest to each time; None where none is within half a period."""
     stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise av.error.InvalidDataError(errno.EINVAL, 'no known codec')
     stream.thread_type = 'AUTO'
+    stream.codec_context.options = {'err_detect': 'explode'}  # rather than guess what was there
     container.seek(max(0, round(time_s_N[0] / stream.time_base) - 1), stream=stream)
     frames = container.decode(stream)
     held, ahead = None, next(frames, None)

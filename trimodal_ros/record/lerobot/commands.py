@@ -23,6 +23,7 @@ from typing import Annotated, Literal, TYPE_CHECKING
 import tyro
 
 from .settings import Encoding, ImportSettings
+from ...observe.observer import Freshness
 from ...paths import share_dir
 
 if TYPE_CHECKING:
@@ -31,12 +32,14 @@ if TYPE_CHECKING:
 
 ROBOT = share_dir() / 'config' / 'robots' / 'so101.yaml'
 DEFAULT_ENCODING, DEFAULT_IMPORT = Encoding(), ImportSettings()
+DEFAULT_FRESHNESS = Freshness()
 
 
 def export(episodes: Annotated[list[Path], tyro.conf.Positional], out: Path, robot: Path = ROBOT,
            fps: int | None = None, label_topic: str = 'demonstration',
            encoding: Encoding = DEFAULT_ENCODING,
-           dtype: Literal['float64', 'float32'] = 'float64') -> None:
+           dtype: Literal['float64', 'float32'] = 'float64',
+           freshness: Annotated[Freshness, tyro.conf.arg(name='')] = DEFAULT_FRESHNESS) -> None:
     """
     Write episodes as a LeRobotDataset v3.0.
 
@@ -54,11 +57,13 @@ def export(episodes: Annotated[list[Path], tyro.conf.Positional], out: Path, rob
     :param encoding: How frames are compressed.
     :param dtype: Of state and action. float64 brings them back exactly; float32 is what LeRobot
         records, for datasets to be merged with such.
+    :param freshness: How fresh inputs must be, as in training; --frozen-s 0 takes images that stay
+        the same.
     """
     from .from_bags import export_episodes
     from ...spec import RobotSpec
     done = export_episodes(episodes, out, RobotSpec.from_yaml(robot), fps, label_topic, encoding,
-                           dtype)
+                           dtype, freshness)
     _print_exported(done, out)
 
 

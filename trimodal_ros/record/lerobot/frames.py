@@ -34,7 +34,7 @@ from ..moments import Replay
 from ..reader import read_messages
 from ...command.message import from_message
 from ...observe.image import ImageError, to_rgb
-from ...observe.observer import Joined, NotReady
+from ...observe.observer import Freshness, Joined, NotReady
 from ...spec import NS_PER_S, RobotSpec
 
 EARLY = 0.25            # of a step a frame may come before its turn: cameras jitter
@@ -47,15 +47,17 @@ class EpisodeFrames:
 
     The action of a frame is the position commanded one step after it; where the episode has
     messages on ``label_topic``, its frames are those of the labels, and the action is a label's
-    first step: what should have been commanded.
+    first step: what should have been commanded. ``dropped`` counts the moments that come to
+    nothing by reason, as in training.
     """
 
-    def __init__(self, path: Path, robot: RobotSpec, fps: int, label_topic: str):
+    def __init__(self, path: Path, robot: RobotSpec, fps: int, label_topic: str,
+                 freshness: Freshness | None = None):
         self.path, self.fps, self.label_topic = path, fps, label_topic
-        self._replay = Replay(path, replace(robot, rate_hz=float(fps), horizon=2))
+        self._replay = Replay(path, replace(robot, rate_hz=float(fps), horizon=2), freshness)
         self._stamps: list[int] = []
         self._action_J: dict[int, np.ndarray] = {}   # by stamp
-        self._dropped: Counter[str] = Counter()
+        self.dropped: Counter[str] = Counter()
 
     def frames(self) -> Iterator[tuple[Joined, Images]]:
         """
@@ -69,7 +71,7 @@ class EpisodeFrames:
                 images = {name: to_rgb(sample.message, name)
                           for name, sample in joined.samples.items()}
             except ImageError:
-                self._dropped['unreadable image'] += 1
+                self.dropped['unreadable image'] += 1
                 continue
             self._stamps.append(joined.stamp_ns)
             yield joined, images
@@ -77,7 +79,7 @@ class EpisodeFrames:
     def _steps(self) -> Iterator[Joined]:
         """Yield the first moment of each step, and ask what was commanded."""
         step_ns, first_ns, due_ns = self._replay.robot.step_ns, None, 0
-        for joined in self._replay.joined(0.0, self._dropped):
+        for joined in self._replay.joined(0.0, self.dropped):
             if joined.stamp_ns < due_ns:
                 continue
             self._replay.chunks.ask(joined.stamp_ns)
@@ -124,11 +126,6 @@ class EpisodeFrames:
         self._replay.chunks.end(self._replay.now_ns)
         self._collect()
         return np.stack([self._action_J[stamp] for stamp in self._stamps])
-
-    def dropped(self) -> Counter[str]:
-        """Count what came to nothing, by reason: moments, as in training, and messages."""
-        return self._dropped + Counter({f'unreadable message on {topic!r}': count for topic, count
-                                        in self._replay.refused.items()})
 
     def longest_gap_s(self) -> float:
         """Return the longest time between two frames, 0 for a single one."""

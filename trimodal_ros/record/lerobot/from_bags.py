@@ -25,7 +25,7 @@ from .frames import EpisodeFrames, stamps_of
 from .schema import DatasetError
 from .settings import Encoding
 from ..episode import EpisodeInfo, find_episodes, read_info
-from ...observe.observer import Joined
+from ...observe.observer import Freshness, Joined
 from ...progress import progress_bar
 from ...spec import RobotSpec
 
@@ -36,8 +36,8 @@ class Exported:
     What became of one episode.
 
     ``gap_s`` is the longest time between two frames, ``drift_s`` how far frame_index / fps is
-    from the true time, ``dropped`` has the number of moments and messages that could not be
-    used, by reason; ``fault`` is why it was left out, or where it was cut short.
+    from the true time, ``dropped`` has the number of moments that came to nothing by
+    reason; ``fault`` is why it was left out, or where it was cut short.
     """
 
     path: Path
@@ -50,7 +50,7 @@ class Exported:
 
 def export_episodes(roots: Sequence[Path], out: Path, robot: RobotSpec, fps: int | None = None,
                     label_topic: str = 'demonstration', encoding: Encoding | None = None,
-                    dtype: str = 'float64') -> list[Exported]:
+                    dtype: str = 'float64', freshness: Freshness | None = None) -> list[Exported]:
     """
     Write every episode below ``roots`` to a new dataset and return what became of each.
 
@@ -62,7 +62,8 @@ def export_episodes(roots: Sequence[Path], out: Path, robot: RobotSpec, fps: int
     writer = DatasetWriter(out, robot, frame_rate(robot, fps), encoding or Encoding(), dtype)
     try:
         bar = progress_bar(paths, desc='export', unit='ep')
-        done = [_export_episode(writer, path, label_topic) for path in bar]
+        done = [_export_episode(writer, EpisodeFrames(
+            path, robot, writer.fps, label_topic, freshness)) for path in bar]
         if not writer.episodes:
             raise DatasetError(f'no episode could be exported; {done[0].fault}')
         writer.close()
@@ -80,8 +81,8 @@ def frame_rate(robot: RobotSpec, fps: int | None) -> int:
     return round(rate_hz)
 
 
-def _export_episode(writer: DatasetWriter, path: Path, label_topic: str) -> Exported:
-    episode = EpisodeFrames(path, writer.robot, writer.fps, label_topic)
+def _export_episode(writer: DatasetWriter, episode: EpisodeFrames) -> Exported:
+    path = episode.path
     try:
         info, fault = read_info(path), ''
         for joined, images in episode.frames():
@@ -89,12 +90,12 @@ def _export_episode(writer: DatasetWriter, path: Path, label_topic: str) -> Expo
     except ValueError as error:      # of the episode, or a message in it that can't be read
         fault = str(error) if str(path) in str(error) else f'{path}: {error}'
     if not writer.episode_frames:
-        reasons = ', '.join(episode.dropped()) or 'no camera image'
-        return Exported(path, dropped=episode.dropped(),
+        reasons = ', '.join(episode.dropped) or 'no camera image'
+        return Exported(path, dropped=episode.dropped,
                         fault=fault or f'{path}: nothing can be observed: {reasons}')
     frames = writer.episode_frames
     writer.end_episode(episode.actions()[:frames], _marked(info, fault))
-    return Exported(path, frames, episode.longest_gap_s(), episode.drift_s(), episode.dropped(),
+    return Exported(path, frames, episode.longest_gap_s(), episode.drift_s(), episode.dropped,
                     fault)
 
 

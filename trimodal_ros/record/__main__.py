@@ -21,6 +21,8 @@ from typing import Annotated
 
 import tyro
 
+from .lerobot.commands import export, import_
+
 
 def list_episodes(folder: tyro.conf.Positional[Path]) -> None:
     """
@@ -58,8 +60,10 @@ def recover(folder: tyro.conf.Positional[Path], thorough: bool = True) -> None:
 def main(args: Annotated[list[str] | None, tyro.conf.Suppress] = None) -> None:
     try:
         tyro.extras.subcommand_cli_from_dict(
-            {'list': list_episodes, 'recover': recover}, args=args, prog='trimodal_ros.record',
-            description='Recorded episodes: list them, recover what was left unfinished.')
+            {'list': list_episodes, 'recover': recover, 'export': export, 'import': import_},
+            args=args, prog='trimodal_ros.record',
+            description='Recorded episodes: list them, recover what was left unfinished, exchange '
+                        'them with LeRobot.')
     except (ValueError, OSError) as error:
         raise SystemExit(f'error: {error}') from error
     except KeyboardInterrupt:

@@ -26,10 +26,10 @@ from .robot import SimulatedRobot
 from .sentences import read_templates
 from ..plan.checkpoint import load_checkpoint
 from ..progress import progress_bar
-from ..record.durable import move_to_trash
-from ..record.episode import PARTIAL_SUFFIX, read_info
+from ..record.episode import read_info
 from ..record.lock import locked
 from ..record.messages import BAG_TYPES
+from ..record.writer import put_partial_away
 from ..spec import RobotSpec
 
 _WORKER = {}
@@ -57,20 +57,12 @@ def collect(collection: Collection, seeds: range, workers: int) -> float:
     collection.out.mkdir(parents=True, exist_ok=True)
     with locked(collection.out, wait=False):
         paths = [_path(collection, seed) for seed in seeds]
-        _put_partial_away(paths)
+        for path in paths:
+            put_partial_away(path)
         missing = [seed for seed, path in zip(seeds, paths) if not path.exists()]
         _record_all(collection, missing, workers)
         done = [read_info(path).outcome == 'success' for path in paths]
     return sum(done) / len(done)
-
-
-def _put_partial_away(paths: list[Path]) -> None:
-    """Put away what an interrupted run of the same episodes left; others' is not touched."""
-    for path in paths:
-        partial = path.with_name(path.name + PARTIAL_SUFFIX)
-        if partial.exists():
-            with locked(partial, wait=False):
-                move_to_trash(partial)
 
 
 def _record_all(collection: Collection, seeds: list[int], workers: int) -> None:

@@ -29,7 +29,8 @@ import numpy as np
 
 from .dataset_writer import Images
 from .schema import DatasetError
-from ..episode import EpisodeError, topics_of
+from ..bag_metadata import message_counts
+from ..episode import EpisodeError
 from ..moments import Replay
 from ..reader import read_messages
 from ...command.message import from_message
@@ -65,7 +66,7 @@ class EpisodeFrames:
 
         Raises EpisodeError or DatasetError.
         """
-        is_labelled = bool(self.label_topic) and topics_of(self.path).get(self.label_topic)
+        is_labelled = bool(self.label_topic) and message_counts(self.path).get(self.label_topic)
         for joined in self._labelled() if is_labelled else self._steps():
             try:
                 images = {name: to_rgb(sample.message, name)
@@ -95,7 +96,7 @@ class EpisodeFrames:
 
     def _labelled(self) -> Iterator[Joined]:
         """Yield the moment of each label."""
-        self._replay.use_compressed(topics_of(self.path))
+        self._replay.use_compressed(message_counts(self.path))
         for topic, time_ns, message in read_messages(
                 self.path, [*self._replay.topics, self.label_topic]):
             if topic != self.label_topic:

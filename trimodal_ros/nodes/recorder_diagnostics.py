@@ -55,7 +55,8 @@ class RecorderDiagnostics:
         values = {'instruction': session.live.instruction, 'operator': self._operator(),
                   'taken_over': str(session.live.is_taken_over).lower(),
                   'ring_s': f'{session.intake.ring.length_s:.1f}',
-                  **{f'episodes_{name}': str(count) for name, count in session.ended.items()}}
+                  **{f'episodes_{name}': str(count) for name, count in session.ended.items()
+                     if count}}
         if recording is not None:
             seconds = (now_ns - recording.health.start_ns) / NS_PER_S
             values |= {'episode': str(recording.writer.path), 'seconds': f'{seconds:.1f}',
@@ -102,4 +103,6 @@ class RecorderDiagnostics:
         silent = why_not_alive(seen, now_ns, self._alive_s) if seen.wanted.required else ''
         if silent:
             return ERROR, silent, values
-        return (WARN, '; '.join(findings), values) if findings else (OK, 'well', values)
+        if findings:
+            return WARN, '; '.join(findings), values
+        return OK, 'well' if seen.publishers else 'nobody publishes it', values

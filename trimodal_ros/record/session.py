@@ -57,11 +57,11 @@ class Session:
         self.recording: Recording | None = None
         self.failure = ''
         self.live = Provenance()            # of all that came, recorded or not
-        self.ended = Counter()              # episodes of this session by outcome, and discarded
+        self.ended = Counter()              # episodes of this session by outcome, or discarded
         self.intake = Intake(settings, tell)
         self._wanted: dict[str, Wanted] = {}
         self._latched: dict[str, Sample] = {}
-        self._finished: list[Path | None] = []   # None for one that the disk has ended
+        self._finished: list[tuple[Path | None, str]] = []   # with outcome; no path: by the disk
         self._noted: EpisodeInfo | None = None
         self._idle_health = self._fresh_health()
 
@@ -170,7 +170,7 @@ class Session:
             recording, now_ns = self._leave(), self._clock()
             info = recording.info(now_ns, outcome, recording.health.report(now_ns))
             self.ended[outcome] += 1
-            self._finished.append(recording.writer.path)
+            self._finished.append((recording.writer.path, outcome))
             return self.intake.after_all(lambda: recording.writer.close(info))
 
     def _leave(self) -> Recording:
@@ -189,7 +189,7 @@ class Session:
         self.failure = f'recording stopped: {self.recording.failure}'
         self.recording, self._idle_health = None, self._fresh_health()
         self.ended['failed'] += 1
-        self._finished.append(None)
+        self._finished.append((None, 'failed'))
         self._tell('error', self.failure)
 
     def discard(self) -> Future:
@@ -201,10 +201,12 @@ class Session:
         with self.lock:
             self._fail_if_failed()
             if self.recording is None:
-                path = self._finished.pop() if self._finished else None
+                path, outcome = self._finished[-1] if self._finished else (None, '')
                 if path is None:
                     raise EpisodeError(self.failure or 'nothing to discard: no episode of this '
                                        'session is left')
+                self._finished.pop()
+                self.ended[outcome] -= 1
                 job = partial(move_to_trash, path)
             else:
                 job = self._leave().writer.discard
@@ -252,7 +254,7 @@ class Session:
                                          self._wanted.values()}, self.settings.limits)
             return writer.close(recording.info(last_ns, health=report))
         self.ended['unknown'] += 1
-        self._finished.append(writer.path)
+        self._finished.append((writer.path, 'unknown'))
         return in_thread(write, 'keep')
 
     # -- once a second, and at the end

@@ -146,10 +146,10 @@ class Received:
 
 
 class Arm:
-    """Joint states at 100 Hz from a controller that plays what is sent; on somebody's node."""
+    """Joint states from a controller that plays what is sent; on somebody's node."""
 
-    def __init__(self, node, robot: RobotSpec):
-        self.robot, self.received, self.refused = robot, [], []
+    def __init__(self, node, robot: RobotSpec, joints_hz: float):
+        self.robot, self.received, self.refused, self.sent = robot, [], [], 0
         self.is_silent, self.is_nan, self.joints_ns, self.asks_stop = False, False, 0, False
         self._heard_ns = 0  # since when the stop topic has a subscriber
         self._controller = TrajectoryController(robot.joint_names)
@@ -158,7 +158,7 @@ class Arm:
         self._stop = node.create_publisher(Bool, STOP_TOPIC, SENSOR_QOS)
         node.create_subscription(JointTrajectory, 'joint_trajectory', self._on_trajectory,
                                  HEAR_ALL_QOS)
-        node.create_timer(1 / JOINT_STATES_HZ, self._publish_joints)
+        node.create_timer(1 / joints_hz, self._publish_joints)
         node.create_timer(1 / STOP_TOPIC_HZ, self.publish_stop)
 
     def _publish_joints(self) -> None:
@@ -169,6 +169,7 @@ class Arm:
         position_J = np.full(len(START_J), np.nan) if self.is_nan else reference.position_J
         self._joints.publish(joint_state_message(
             self.robot.joint_names, position_J, reference.velocity_J, now_ns, ROS_TYPES))
+        self.sent += 1
         if not self.is_nan:
             self.joints_ns = now_ns
 
@@ -233,11 +234,12 @@ class Cameras:
 class Rig:
     """A running policy with its cameras and its arm."""
 
-    def __init__(self, conductor: Conductor, cameras: Cameras, robot: RobotSpec, policy_pid: int):
+    def __init__(self, conductor: Conductor, cameras: Cameras, robot: RobotSpec,
+                 processes: NodeProcesses, joints_hz: float):
         self.conductor, self.cameras, self.robot = conductor, cameras, robot
-        self.policy_pid = policy_pid
+        self.processes = processes
         self.decisions, self.inputs, self.told = [], {}, 0
-        self.arm = Arm(conductor.node, robot)
+        self.arm = Arm(conductor.node, robot, joints_hz)
         conductor.node.create_subscription(
             DiagnosticArray, 'policy/decision', self.decisions.append, HEAR_ALL_QOS)
         conductor.node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics,
@@ -290,8 +292,13 @@ class Rig:
 
 
 @contextmanager
-def open_rig(run: CameraRun, **policy_parameters) -> Iterator[Rig]:
-    """Bring up cameras, arm and policy on this process's graph; the policy is configured."""
+def open_rig(run: CameraRun, joints_hz: float = JOINT_STATES_HZ,
+             recorder: dict | None = None, **policy_parameters) -> Iterator[Rig]:
+    """
+    Bring up cameras, arm and policy on this process's graph; the policy is configured.
+
+    With ``recorder``, its parameters, a recorder runs beside them.
+    """
     robot = make_robot(run.cameras)
     with tempfile.TemporaryDirectory(prefix='trimodal_ros_') as name:
         folder = Path(name)
@@ -301,9 +308,11 @@ def open_rig(run: CameraRun, **policy_parameters) -> Iterator[Rig]:
             processes.start('policy', {
                 'checkpoint': folder / 'checkpoint', 'robot': folder / 'robot.yaml',
                 'dry_run': False, **policy_parameters})
+            if recorder is not None:
+                processes.start('recorder', {'robot': folder / 'robot.yaml', **recorder})
             conductor = Conductor(processes)
             try:
                 conductor.transition(Transition.TRANSITION_CONFIGURE)
-                yield Rig(conductor, cameras, robot, processes.pid('policy'))
+                yield Rig(conductor, cameras, robot, processes, joints_hz)
             finally:
                 conductor.close()

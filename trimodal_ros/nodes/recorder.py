@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future as JobFuture
+import threading
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -41,7 +42,9 @@ from .recorder_diagnostics import RecorderDiagnostics
 from .recorder_parameters import declare_parameters, read_settings, topics_file
 from .ros import now_ns, parameter, run_node
 from ..record.automatic import Automatic, END, START
+from ..record.episode import EpisodeError
 from ..record.gate import missing
+from ..record.recover import recover
 from ..record.selection import read_selection
 from ..record.session import Session
 from ..spec import RobotSpec
@@ -69,6 +72,7 @@ class RecorderNode(Node):
                                                lambda: self._optional('operator'))
         self._automatic = Automatic() if self._optional('automatic') else None
         self.listener.start(self.session)
+        threading.Thread(target=self._recover, name='recover', daemon=True).start()
         self._open_services()
         self._diagnosis = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -108,6 +112,7 @@ class RecorderNode(Node):
 
     async def _start(self):
         self.listener.look()
+        self.listener.fetch()   # what came before belongs to what was before
         lacking = missing(self.listener.topics, now_ns(self), parameter(self, 'alive_s'))
         path = self.session.start(lacking, **self._named())
         for seen in self.listener.topics:
@@ -136,6 +141,14 @@ class RecorderNode(Node):
         return await self._done(self.session.keep(**self._named()))
 
     # -- by itself
+
+    def _recover(self) -> None:
+        """Make episodes of what earlier runs left unfinished, and tell."""
+        try:
+            for recovery in recover(self.session.settings.folder, show_progress=False):
+                self.get_logger().info(f'{recovery}')
+        except (EpisodeError, OSError) as error:
+            self.get_logger().error(f'nothing recovered: {error}')
 
     def _follow(self) -> None:
         """Begin and end episodes by the instruction."""

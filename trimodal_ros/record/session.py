@@ -29,6 +29,7 @@ from .episode import EpisodeError, EpisodeInfo
 from .health import Health, report_of
 from .intake import Intake, Tell
 from .naming import next_path
+from .order import MAX_STEP_BACK_NS
 from .provenance import Provenance, TOPICS
 from .recording import Kind, Recording
 from .sample import Sample
@@ -63,6 +64,7 @@ class Session:
         self._latched: dict[str, Sample] = {}
         self._finished: list[tuple[Path | None, str]] = []   # with outcome; no path: by the disk
         self._noted: EpisodeInfo | None = None
+        self._newest_ns = 0
         self._idle_health = self._fresh_health()
 
     # -- samples
@@ -89,6 +91,7 @@ class Session:
         """Judge a sample and pass it on: to the episode under way, or else to the ring."""
         with self.lock:
             self._fail_if_failed()
+            self._heed_clock(sample.received_ns)
             recording, health = self.recording, self.health
             if sample.topic in TOPICS:
                 self.live.feed(sample)
@@ -96,6 +99,16 @@ class Session:
                 self._latched[sample.topic] = sample
             (health if recording is None else recording).note(sample)
         self.intake.store(sample, recording, health, latched, self._wanted[sample.topic].jpeg)
+
+    def _heed_clock(self, received_ns: int) -> None:
+        """End the episode where the clock was set back: one that has two times is of no use."""
+        back_ns = self._newest_ns - received_ns
+        if back_ns > MAX_STEP_BACK_NS:
+            self.intake.ring.take_all()
+            if self.recording is not None:
+                self._stop(self.recording, f'the clock was set back by {back_ns / NS_PER_S:.1f} s')
+            self._newest_ns = received_ns
+        self._newest_ns = max(self._newest_ns, received_ns)
 
     def lose(self, topic: str, count: int) -> None:
         """Count messages that the middleware lost on the way here."""
@@ -277,16 +290,17 @@ class Session:
                 return None
             free = self.free_bytes()
             if free < self.settings.floor_bytes:
-                return self._stop_for_room(recording, free)
+                return self._stop(recording, f'{free / MB:.0f} MB free, fewer than min_free_mb '
+                                             f'{self.settings.floor_bytes / MB:.0f}; make room')
             self._note(recording, now_ns)
             return None
 
-    def _stop_for_room(self, recording: Recording, free: int) -> Future:
-        text = (f'stopped: {free / MB:.0f} MB were free, fewer than min_free_mb '
-                f'{self.settings.floor_bytes / MB:.0f}')
+    def _stop(self, recording: Recording, text: str) -> Future:
+        """End the episode for a reason that makes it bad, and say so."""
+        text = f'stopped: {text}'
         recording.health.find(text)
         done = self.end('unknown')
-        self.failure = f'{recording.writer.path.name} {text}; make room'
+        self.failure = f'{recording.writer.path.name} {text}'
         self._tell('error', self.failure)
         return done
 

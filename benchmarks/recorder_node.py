@@ -29,7 +29,7 @@ import time
 
 from benchmarks.cameras import camera_topic, CameraRun
 from benchmarks.latency import cpu_s, describe_machine, REPLAN_S
-from benchmarks.rig import open_rig, Rig
+from benchmarks.rig import open_rig, PATIENCE_S, Rig, RigError
 from trimodal_ros.evaluate.page import write_json
 from trimodal_ros.nodes.private_graph import enter_private_graph
 from trimodal_ros.progress import progress_bar
@@ -61,6 +61,8 @@ def node(out: Path, seconds: float = 600.0, episodes: int = 1, joints_hz: float 
         recorder = {'out': keep or name, 'images': images, 'alive_s': 60.0, 'ring_s': 0.0}
         with open_rig(run, joints_hz, recorder, replan_period_s=REPLAN_S) as rig:
             rig.start()
+            _start(rig)   # once it has heard all, they may stand still
+            rig.conductor.trigger('recorder/discard')
             for _ in progress_bar(range(episodes), desc='recorder', unit='episode'):
                 figures['episodes'].append(measure(rig, seconds / episodes, keep is None))
                 write_json(out, {**figures, **summarize(figures['episodes'])})
@@ -71,7 +73,7 @@ def measure(rig: Rig, seconds: float, remove: bool) -> dict:
     """Record one episode and return what was sent, what is in it and what it cost."""
     pid = rig.processes.pid('recorder')
     before = _stand_still(rig)
-    rig.wait(lambda: _starts(rig), 'the recorder to start')
+    _start(rig)
     used_s, began = cpu_s(pid), time.monotonic()
     _go_on(rig)
     time.sleep(seconds)
@@ -88,8 +90,13 @@ def measure(rig: Rig, seconds: float, remove: bool) -> dict:
     return result
 
 
-def _starts(rig: Rig) -> bool:
-    return rig.conductor.ask('recorder/start').success
+def _start(rig: Rig) -> None:
+    """Ask the recorder until it has heard everything."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not (answer := rig.conductor.ask('recorder/start')).success:
+        if time.monotonic() > deadline:
+            raise RigError(f'the recorder did not start within {PATIENCE_S:g} s: {answer.message}')
+        time.sleep(0.2)
 
 
 def _stand_still(rig: Rig) -> dict[str, int]:

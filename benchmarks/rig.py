@@ -28,6 +28,7 @@ from dataclasses import dataclass, replace
 import multiprocessing
 from pathlib import Path
 import tempfile
+import threading
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -61,6 +62,7 @@ START_J = (0.1, 0.0, 0.1, 0.0, 0.0, 0.4)
 RADIUS_RAD, TURN_RAD_S = 0.2, 1.5  # of the circles that pairs of joints go in
 CIRCLING = ((0, 1), (2, 3))
 JOINT_STATES_HZ = 100
+LATE_S = 0.1         # that joint states catch up with, should the process be held up
 HOLD_ENDS_WITHIN_S = 0.8     # a plan goes on for longer than braking takes
 PATIENCE_S = 60.0
 SENTENCE = 'put the red cube on the left plate'
@@ -158,12 +160,26 @@ class Arm:
         self._stop = node.create_publisher(Bool, STOP_TOPIC, SENSOR_QOS)
         node.create_subscription(JointTrajectory, 'joint_trajectory', self._on_trajectory,
                                  HEAR_ALL_QOS)
-        node.create_timer(1 / joints_hz, self._publish_joints)
+        self._hz, self._ended, self._playing = joints_hz, threading.Event(), threading.Lock()
+        self._thread = threading.Thread(target=self._keep_publishing, name='arm', daemon=True)
+        self._thread.start()
         node.create_timer(1 / STOP_TOPIC_HZ, self.publish_stop)
 
+    def _keep_publishing(self) -> None:
+        """Publish at the rate, on a thread: a timer of rclpy doesn't keep to 500 Hz."""
+        due = time.monotonic()
+        while not self._ended.wait(max(0.0, due - time.monotonic())):
+            self._publish_joints()
+            due = max(due + 1 / self._hz, time.monotonic() - LATE_S)
+
+    def close(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
     def _publish_joints(self) -> None:
-        now_ns = time.time_ns()
-        reference = self._controller.reference(now_ns)
+        with self._playing:
+            now_ns = time.time_ns()
+            reference = self._controller.reference(now_ns)
         if self.is_silent:
             return
         position_J = np.full(len(START_J), np.nan) if self.is_nan else reference.position_J
@@ -187,9 +203,10 @@ class Arm:
         received = Received.of(message)
         self.received.append(received)
         now_ns = received.at_ns
-        before = self._controller.reference(now_ns)
         try:
-            self._controller.accept(message, now_ns, before)
+            with self._playing:
+                before = self._controller.reference(now_ns)
+                self._controller.accept(message, now_ns, before)
         except Refused as reason:
             self.refused.append(str(reason))
 
@@ -313,6 +330,10 @@ def open_rig(run: CameraRun, joints_hz: float = JOINT_STATES_HZ,
             conductor = Conductor(processes)
             try:
                 conductor.transition(Transition.TRANSITION_CONFIGURE)
-                yield Rig(conductor, cameras, robot, processes, joints_hz)
+                rig = Rig(conductor, cameras, robot, processes, joints_hz)
+                try:
+                    yield rig
+                finally:
+                    rig.arm.close()
             finally:
                 conductor.close()

@@ -31,6 +31,7 @@ from trimodal_ros.spec import NS_PER_S, RobotSpec
 START_NS = 1000 * NS_PER_S
 MS = NS_PER_S // 1000
 CAMERA, JOINTS = 'front/image_raw', 'joint_states'
+LIMITS = Limits()
 WANTED = {CAMERA: Wanted(CAMERA, True, max_gap_s=0.2, min_rate_hz=15.0),
           JOINTS: Wanted(JOINTS, True, max_gap_s=0.1)}
 
@@ -43,7 +44,7 @@ def samples(topic=CAMERA, count=30, every_ms=33, **changes) -> list[Sample]:
             for number, time in enumerate(times)]
 
 
-def findings(*streams, limits=Limits()) -> list[str]:
+def findings(*streams, limits=LIMITS) -> list[str]:
     merged = sorted((sample for stream in streams for sample in stream),
                     key=lambda sample: sample.received_ns)
     report = report_of(merged, WANTED, limits)

@@ -16,12 +16,12 @@
 Hears topics as they are: raw, with the type and QoS that their publishers have at the time.
 
 The executor of rclpy takes about a third of a millisecond for every message; here a thread fetches
-what has come every PAUSE_S instead. The middleware notes when it came.
+what has come every PAUSE_S instead. The middleware notes when it came, and its number.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import threading
 
 from rclpy.callback_groups import CallbackGroup
@@ -46,14 +46,17 @@ PAUSE_S = 0.01
 DEPTH, IMAGE_DEPTH = 1000, 60   # messages that wait, should this process be held up
 
 
+NO_EVENTS = SubscriptionEventCallbacks(use_default_callbacks=False)   # each message wakes theirs
+
+
 class FetchedGroup(CallbackGroup):
-    """Keeps subscriptions, but not their events, from the executor: a thread fetches them."""
+    """Keeps subscriptions from the executor: a thread fetches what they have."""
 
     def can_execute(self, entity) -> bool:
-        return not isinstance(entity, Subscription)
+        return False
 
     def beginning_execution(self, entity) -> bool:
-        return self.can_execute(entity)
+        return False
 
     def ending_execution(self, entity) -> None:
         pass
@@ -61,7 +64,12 @@ class FetchedGroup(CallbackGroup):
 
 @dataclass
 class Heard:
-    """A topic that is listened to, or would be."""
+    """
+    A topic that is listened to, or would be.
+
+    ``sequence`` is the publisher's number of the newest message, None before one; ``skipped``
+    are those it left out since the graph was looked at, when ``publishers`` were there.
+    """
 
     seen: Seen
     resolved: str
@@ -69,6 +77,25 @@ class Heard:
     offered: tuple[bool, bool] = (True, False)   # reliable, latched
     has_header: bool = False
     is_image: bool = False
+    publishers: list = field(default_factory=list)
+    sequence: int | None = None
+    skipped: int = 0
+
+    def follow(self, sequence: int | None) -> None:
+        """Note the number of a message; None where the middleware has none."""
+        if self.sequence is not None and sequence is not None:
+            self.skipped += max(0, sequence - self.sequence - 1)
+        self.sequence = sequence
+
+    def lost(self, publishers: list) -> int:
+        """
+        Return how many messages got lost on the way since the last look.
+
+        Numbers tell only of a single publisher, who was alone at the last look too.
+        """
+        known, skipped = self.publishers, self.skipped
+        self.publishers, self.skipped = publishers, 0
+        return skipped if known == publishers and len(publishers) == 1 else 0
 
 
 class Listener:
@@ -119,6 +146,9 @@ class Listener:
         seen = heard.seen
         infos = self.node.get_publishers_info_by_topic(heard.resolved)
         seen.publishers = [info.node_name for info in infos]
+        lost = heard.lost([info.endpoint_gid for info in infos])
+        if lost:
+            self.session.lose(seen.wanted.name, lost)
         if not infos:
             seen.complaint = ''   # of those that have gone
             return
@@ -171,9 +201,7 @@ class Listener:
         self.session.expect(seen.wanted)
         heard.subscription = self.node.create_subscription(
             message_class, heard.resolved, lambda *_: None, self._profile(heard), raw=True,
-            callback_group=self._group, event_callbacks=SubscriptionEventCallbacks(
-                message_lost=lambda event: self._lost(seen.wanted.name, event),
-                incompatible_qos=lambda event: self._incompatible(seen, event)))
+            callback_group=self._group, event_callbacks=NO_EVENTS)
 
     def _profile(self, heard: Heard) -> QoSProfile:
         reliable, latched = heard.offered
@@ -195,19 +223,11 @@ class Listener:
                         str(infos[0].topic_type_hash))
         self._kinds[wanted.recorded_as] = kind
 
-    def _lost(self, topic: str, event) -> None:
-        self.session.lose(topic, event.total_count_change)
-
-    def _incompatible(self, seen: Seen, event) -> None:
-        policy = event.last_policy_kind.name.removeprefix('RMW_QOS_POLICY_')
-        self.node.get_logger().error(
-            f'{seen.wanted.name}: a publisher offers an incompatible {policy}; subscribing anew')
-
     def _unsubscribe(self, heard: Heard) -> None:
         if heard.subscription is not None:
             with self._fetching:
                 self.node.destroy_subscription(heard.subscription)
-                heard.subscription = None
+                heard.subscription = heard.sequence = None
 
     # -- samples
 
@@ -241,6 +261,7 @@ class Listener:
             heard.subscription = None
 
     def _sample(self, heard: Heard, data: bytes, info: dict) -> Sample:
+        heard.follow(info['publication_sequence_number'])
         received_ns, sent_ns = info['received_timestamp'], info['source_timestamp'] or None
         if self._simulated:
             received_ns, sent_ns = now_ns(self.node), None

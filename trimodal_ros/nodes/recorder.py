@@ -125,6 +125,7 @@ class RecorderNode(Node):
 
     async def _end(self, outcome: str):
         self.listener.fetch()
+        self.listener.look()   # and count what got lost
         return await self._done(self.session.end(outcome))
 
     async def _discard(self):
@@ -152,9 +153,10 @@ class RecorderNode(Node):
 
     def _follow(self) -> None:
         """Begin and end episodes by the instruction."""
-        recording = self.session.recording
-        recorded = None if recording is None else recording.instruction
-        decision = self._automatic.decide(self.session.live.instruction, recorded)
+        with self.session.lock:
+            session, live = self.session, self.session.live
+            recorded = None if session.recording is None else session.recorded_number
+            decision = self._automatic.decide(live.instruction, live.number, recorded)
         order = {START: self._start, END: lambda: self._end('unknown')}.get(decision)
         if order is not None:
             self.executor.create_task(self._by_itself, decision, order)

@@ -23,24 +23,23 @@ class Automatic:
     """
     A new instruction begins an episode; another, or an empty one, ends it.
 
-    An episode that somebody ended is not begun again with the instruction it had.
+    Instructions are told apart by a number that counts them. An episode that somebody ended is
+    not begun again with the instruction it had.
     """
 
     def __init__(self):
-        self._done = ''   # the instruction whose episode is over
+        self._done = 0
 
-    def decide(self, instruction: str, recorded: str | None) -> str:
+    def decide(self, instruction: str, number: int, recorded: int | None) -> str:
         """
         Return what is to be done: 'start', 'end' or ''.
 
-        ``recorded`` is the instruction of the episode under way, None while there is none.
+        ``recorded`` is the number of the episode under way, None while there is none.
 
-        >>> Automatic().decide('put it there', None)
+        >>> Automatic().decide('put it there', 1, None)
         'start'
         """
         if recorded is not None:
             self._done = recorded
-            return END if instruction != recorded else NOTHING
-        if instruction != self._done:
-            self._done = ''
-        return START if instruction and instruction != self._done else NOTHING
+            return END if number != recorded else NOTHING
+        return START if instruction and number != self._done else NOTHING

@@ -40,6 +40,11 @@ class Provenance:
         self._decisions = self._free = 0  # records; trajectories while nobody had taken over
 
     @property
+    def number(self) -> int:
+        """Return how many instructions there were, '' in between among them."""
+        return len(self.instructions)
+
+    @property
     def is_taken_over(self) -> bool:
         return self._taken_ns is not None
 

@@ -56,6 +56,7 @@ class Session:
         self.settings, self._kind_of, self._clock, self._tell = settings, kind_of, clock, tell
         self.lock = threading.RLock()
         self.recording: Recording | None = None
+        self.recorded_number = 0            # of the instruction that the episode began with
         self.failure = ''
         self.live = Provenance()            # of all that came, recorded or not
         self.ended = Counter()              # episodes of this session by outcome, or discarded
@@ -170,7 +171,7 @@ class Session:
         health = self._fresh_health()
         provenance = Provenance(info.instruction, self.live.is_taken_over, now_ns)
         self.recording = Recording(writer, info, provenance, health, self._kind_of)
-        self.failure, self._noted = '', info
+        self.failure, self._noted, self.recorded_number = '', info, self.live.number
         self.intake.ring.take_all()   # no moment is in two episodes
         for sample in self._latched.values():
             known = sample._replace(received_ns=now_ns)

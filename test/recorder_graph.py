@@ -48,8 +48,8 @@ PATIENT = {'alive_s': 30.0, 'max_late_s': 30.0, 'max_skew_s': 30.0, 'other_clock
 class Source(Node):
     """Publishes an image and a joint state every 20 ms; ``stamp`` may change their stamps."""
 
-    def __init__(self):
-        super().__init__(f'source_{next(NUMBERS)}')
+    def __init__(self, **options):
+        super().__init__(f'source_{next(NUMBERS)}', **options)
         self.silent, self.sent, self.stamp = set(), dict.fromkeys(STREAMS, 0), lambda now: now
         self.pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
         self._image = self.create_publisher(Image, CAMERA, SENSOR_QOS)
@@ -126,8 +126,9 @@ def write_files(folder) -> dict:
     return {'robot': folder / 'robot.yaml', 'topics': folder / 'topics.yaml'}
 
 
-def make_recorder(folder, **parameters) -> RecorderNode:
+def make_recorder(folder, namespace: str = '', **parameters) -> RecorderNode:
     return RecorderNode(
+        namespace=namespace,
         cli_args=['--ros-args', '-r', f'__node:=recorder_{next(NUMBERS)}'],
         parameter_overrides=overrides(**{'out': folder / 'out', **write_files(folder), **PATIENT,
                                          **parameters}))

@@ -135,10 +135,11 @@ def make_recorder(folder, namespace: str = '', **parameters) -> RecorderNode:
 
 
 @contextmanager
-def recorder_graph(folder, ready: bool = True, **parameters):
-    """Spin a source and a recorder into ``folder/out``."""
+def recorder_graph(folder, ready: bool = True, silent: str = '', **parameters):
+    """Spin a source, a topic of it silent or none, and a recorder into ``folder/out``."""
     nodes = RecorderGraph(Source(), make_recorder(folder, **parameters),
                           rclpy.create_node(f'client_{next(NUMBERS)}'))
+    nodes.source.silent.add(silent)
     with spinning(nodes.source, nodes.recorder, nodes.client):
         if ready:
             nodes.ready()

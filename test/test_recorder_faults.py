@@ -69,7 +69,7 @@ def fill(disk: Path) -> Path:
 
 def test_full_disk_ends_the_episode_and_nothing_else(tmp_path):
     """Catches a recorder that dies, goes on in silence, or takes what was written with it."""
-    with small_disk(tmp_path / 'out', 16) as disk, recorder_graph(
+    with small_disk(tmp_path / 'out', 160) as disk, recorder_graph(
             tmp_path, min_free_mb=0, ring_s=0.0) as graph:
         told = []
         graph.client.create_subscription(DiagnosticArray, '/diagnostics', told.append, 10)
@@ -161,7 +161,7 @@ def test_clock_set_back_ends_the_episode(tmp_path):
     session.take(told)
     session.start([])
     session.take(told._replace(received_ns=10**12 + 5))
-    session.take(told._replace(received_ns=10**12 - 5 * 10**9))
+    session.set_back(5 * 10**9)
     assert session.recording is None and 'the clock was set back by 5.0 s' in session.failure
     session.close()
     [path] = find_episodes(tmp_path)

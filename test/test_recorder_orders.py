@@ -55,8 +55,7 @@ def test_episode_says_what_it_is_about(tmp_path):
 
 def test_nothing_begins_before_all_is_alive(tmp_path):
     """Catches fifty episodes without the camera that nobody plugged in."""
-    with recorder_graph(tmp_path, ready=False, alive_s=1.0) as graph:
-        graph.source.silent.add(CAMERA)
+    with recorder_graph(tmp_path, ready=False, silent=CAMERA, alive_s=1.0) as graph:
         graph.source.say(SENTENCE)
         wait_for(lambda: graph.count('joint_states'), 'joint states')
         refusal = graph.refused('start')

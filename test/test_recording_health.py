@@ -22,6 +22,7 @@ from trimodal_ros.record.gate import missing, Seen
 from trimodal_ros.record.health import Health, report_of
 from trimodal_ros.record.messages import BAG_TYPES, message_class, serialize
 from trimodal_ros.record.provenance import Provenance
+from trimodal_ros.record.receipts import Numbers, Receipts
 from trimodal_ros.record.ring import Ring
 from trimodal_ros.record.sample import content_digest, header_stamp_ns, Sample
 from trimodal_ros.record.selection import read_selection, SelectionError, Wanted
@@ -146,6 +147,37 @@ def test_digest_is_of_the_pixels_alone():
     assert content_digest(image(5, 'front', 7)) == content_digest(image(9, 'front', 7))
     assert content_digest(image(5, 'front', 7)) != content_digest(image(5, 'front', 8))
     assert header_stamp_ns(image(3 * NS_PER_S + 5, 'front', 7)) == 3 * NS_PER_S + 5
+
+
+# -- what the middleware notes
+
+
+def test_times_of_receipt_are_in_order():
+    """Catches a file out of order, and a busy machine taken for a clock that was set back."""
+    receipts = Receipts(simulated=False)
+    receipts.look(10**12)
+    assert receipts.of(10**12 - 5) == 10**12 - 5 and receipts.is_due(10**12 - 5)
+    assert not receipts.is_due(receipts.of(10**12 + 5))    # something earlier may still come
+    receipts.look(10**12 + 100)
+    assert receipts.of(10**12 - 3 * 10**9) == 10**12 and not receipts.set_back_ns
+    receipts.look(10**12 - 5 * 10**9)
+    assert receipts.set_back_ns > 4 * 10**9
+    assert receipts.of(10**12) == 10**12 - 5 * 10**9       # noted by the clock before
+    simulated = Receipts(simulated=True)
+    simulated.look(50)
+    assert simulated.of(10**18) == 50
+
+
+def test_numbers_tell_what_got_lost():
+    """Catches losses that nobody counts, and a second publisher taken for a loss."""
+    numbers = Numbers()
+    assert numbers.lost(['a']) == 0
+    for number in (7, 8, 11):
+        numbers.follow(number)
+    assert numbers.lost(['a']) == 2 and numbers.lost(['a']) == 0
+    for number in (12, 4000, 13, 4001):
+        numbers.follow(number)
+    assert numbers.lost(['a', 'b']) == 0 and numbers.lost(['a', 'b']) == 0
 
 
 # -- the gate

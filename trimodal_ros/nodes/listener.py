@@ -37,6 +37,7 @@ from .ros import log_traceback, now_ns
 from ..record.episode import EpisodeError
 from ..record.gate import Seen
 from ..record.qos import offered_qos
+from ..record.receipts import Numbers, Receipts
 from ..record.recording import Kind
 from ..record.sample import COMPRESSED_IMAGE, content_digest, HASHED_TYPES, header_stamp_ns, Sample
 from ..record.selection import expand, Wanted
@@ -64,12 +65,7 @@ class FetchedGroup(CallbackGroup):
 
 @dataclass
 class Heard:
-    """
-    A topic that is listened to, or would be.
-
-    ``sequence`` is the publisher's number of the newest message, None before one; ``skipped``
-    are those it left out since the graph was looked at, when ``publishers`` were there.
-    """
+    """A topic that is listened to, or would be."""
 
     seen: Seen
     resolved: str
@@ -77,25 +73,7 @@ class Heard:
     offered: tuple[bool, bool] = (True, False)   # reliable, latched
     has_header: bool = False
     is_image: bool = False
-    publishers: list = field(default_factory=list)
-    sequence: int | None = None
-    skipped: int = 0
-
-    def follow(self, sequence: int | None) -> None:
-        """Note the number of a message; None where the middleware has none."""
-        if self.sequence is not None and sequence is not None:
-            self.skipped += max(0, sequence - self.sequence - 1)
-        self.sequence = sequence
-
-    def lost(self, publishers: list) -> int:
-        """
-        Return how many messages got lost on the way since the last look.
-
-        Numbers tell only of a single publisher, who was alone at the last look too.
-        """
-        known, skipped = self.publishers, self.skipped
-        self.publishers, self.skipped = publishers, 0
-        return skipped if known == publishers and len(publishers) == 1 else 0
+    numbers: Numbers = field(default_factory=Numbers)
 
 
 class Listener:
@@ -109,8 +87,9 @@ class Listener:
         self.node, self.session = node, None
         self._wanted, self._heard = wanted, {}
         self._kinds: dict[str, Kind] = {}
-        self._group = FetchedGroup()
+        self._group, self._fetched = FetchedGroup(), []
         self._simulated = node.get_parameter('use_sim_time').value
+        self._receipts = Receipts(self._simulated)
         self._fetching, self._stop = threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._run, name='listener', daemon=True)
 
@@ -146,7 +125,7 @@ class Listener:
         seen = heard.seen
         infos = self.node.get_publishers_info_by_topic(heard.resolved)
         seen.publishers = [info.node_name for info in infos]
-        lost = heard.lost([info.endpoint_gid for info in infos])
+        lost = heard.numbers.lost([info.endpoint_gid for info in infos])
         if lost:
             self.session.lose(seen.wanted.name, lost)
         if not infos:
@@ -227,7 +206,7 @@ class Listener:
         if heard.subscription is not None:
             with self._fetching:
                 self.node.destroy_subscription(heard.subscription)
-                heard.subscription = heard.sequence = None
+                heard.subscription, heard.numbers = None, Numbers()
 
     # -- samples
 
@@ -236,19 +215,27 @@ class Listener:
             self.fetch()
 
     def fetch(self) -> None:
-        """Give the session all that has come, in the order of receipt."""
+        """Give the session all that has come until now, in the order of receipt."""
         with self._fetching:
-            fetched = []
+            self._receipts.look(now_ns(self.node))
+            if self._receipts.set_back_ns:
+                self._fetched.clear()
+                self.session.set_back(self._receipts.set_back_ns)
             for heard in list(self._heard.values()):
                 if heard.subscription is not None:
-                    self._fetch(heard, fetched)
-            fetched.sort(key=lambda pair: pair[0].received_ns)
-            for sample, heard in fetched:
-                heard.seen.newest_ns = sample.received_ns
-                try:
-                    self.session.take(sample, heard.seen.latched)
-                except Exception:  # noqa: B902 - whatever a topic brings, the others go on
-                    log_traceback(self.node, f'{sample.topic}: not taken')
+                    self._fetch(heard, self._fetched)
+            self._fetched.sort(key=lambda pair: pair[0].received_ns)
+            ready = [pair for pair in self._fetched if self._receipts.is_due(pair[0].received_ns)]
+            del self._fetched[:len(ready)]
+            for sample, heard in ready:
+                self._give(sample, heard)
+
+    def _give(self, sample: Sample, heard: Heard) -> None:
+        heard.seen.newest_ns = sample.received_ns
+        try:
+            self.session.take(sample, heard.seen.latched)
+        except Exception:  # noqa: B902 - whatever a topic brings, the others go on
+            log_traceback(self.node, f'{sample.topic}: not taken')
 
     def _fetch(self, heard: Heard, fetched: list) -> None:
         subscription = heard.subscription
@@ -261,10 +248,9 @@ class Listener:
             heard.subscription = None
 
     def _sample(self, heard: Heard, data: bytes, info: dict) -> Sample:
-        heard.follow(info['publication_sequence_number'])
-        received_ns, sent_ns = info['received_timestamp'], info['source_timestamp'] or None
-        if self._simulated:
-            received_ns, sent_ns = now_ns(self.node), None
+        heard.numbers.follow(info['publication_sequence_number'])
+        received_ns = self._receipts.of(info['received_timestamp'])
+        sent_ns = None if self._simulated else info['source_timestamp'] or None
         return Sample(heard.seen.wanted.name, received_ns, data, sent_ns,
                       header_stamp_ns(data) if heard.has_header else None,
                       content_digest(data) if heard.is_image else None)

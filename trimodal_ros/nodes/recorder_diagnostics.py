@@ -21,6 +21,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from .decision_message import status
 from .ros import ROS_TYPES
 from ..record.gate import missing, Seen, why_not_alive
+from ..record.room import free_bytes
 from ..record.session import Session
 from ..record.settings import MB
 from ..spec import NS_PER_S
@@ -78,7 +79,7 @@ class RecorderDiagnostics:
         rate = (written - before) * NS_PER_S / max(now_ns - then_ns, 1)
         floor = session.settings.floor_bytes / MB
         try:
-            free = session.free_bytes() / MB
+            free = free_bytes(session.settings.folder) / MB
         except OSError as error:
             return ERROR, str(error), {}
         values = {'free_mb': f'{free:.0f}', 'min_free_mb': f'{floor:.0f}',

@@ -20,7 +20,6 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-import os
 from pathlib import Path
 import threading
 
@@ -29,9 +28,9 @@ from .episode import EpisodeError, EpisodeInfo
 from .health import Health, report_of
 from .intake import Intake, Tell
 from .naming import next_path
-from .order import MAX_STEP_BACK_NS
 from .provenance import Provenance, TOPICS
 from .recording import Kind, Recording
+from .room import check_room, free_bytes
 from .sample import Sample
 from .scribe import in_thread
 from .selection import Wanted
@@ -65,7 +64,6 @@ class Session:
         self._latched: dict[str, Sample] = {}
         self._finished: list[tuple[Path | None, str]] = []   # with outcome; no path: by the disk
         self._noted: EpisodeInfo | None = None
-        self._newest_ns = 0
         self._idle_health = self._fresh_health()
 
     # -- samples
@@ -92,7 +90,6 @@ class Session:
         """Judge a sample and pass it on: to the episode under way, or else to the ring."""
         with self.lock:
             self._fail_if_failed()
-            self._heed_clock(sample.received_ns)
             recording, health = self.recording, self.health
             if sample.topic in TOPICS:
                 self.live.feed(sample)
@@ -101,15 +98,12 @@ class Session:
             (health if recording is None else recording).note(sample)
         self.intake.store(sample, recording, health, latched, self._wanted[sample.topic].jpeg)
 
-    def _heed_clock(self, received_ns: int) -> None:
-        """End the episode where the clock was set back: one that has two times is of no use."""
-        back_ns = self._newest_ns - received_ns
-        if back_ns > MAX_STEP_BACK_NS:
+    def set_back(self, by_ns: int) -> None:
+        """End the episode as the clock was set back: one that has two times is of no use."""
+        with self.lock:
             self.intake.ring.take_all()
             if self.recording is not None:
-                self._stop(self.recording, f'the clock was set back by {back_ns / NS_PER_S:.1f} s')
-            self._newest_ns = received_ns
-        self._newest_ns = max(self._newest_ns, received_ns)
+                self._stop(self.recording, f'the clock was set back by {by_ns / NS_PER_S:.1f} s')
 
     def lose(self, topic: str, count: int) -> None:
         """Count messages that the middleware lost on the way here."""
@@ -141,22 +135,9 @@ class Session:
             if not self.live.instruction:
                 raise EpisodeError('not started: no instruction has been given, and an episode '
                                    'needs one; publish it on the topic instruction')
-            self._check_disk()
+            check_room(self.settings)
             self._begin(operator, name)
             return self.recording.writer.path
-
-    def _check_disk(self, needed: int = 0) -> None:
-        free = self.free_bytes()
-        if free - needed < self.settings.floor_bytes:
-            raise EpisodeError(
-                f'not begun: {free / MB:.0f} MB are free in {self.settings.folder}, and '
-                f'{(self.settings.floor_bytes + needed) / MB:.0f} MB are wanted (min_free_mb'
-                f'{" and what is to be kept" if needed else ""}); make room')
-
-    def free_bytes(self) -> int:
-        """Return what is free on the disk for a process like this one."""
-        status = os.statvfs(self.settings.folder)
-        return status.f_bavail * status.f_frsize
 
     def _open(self, instruction: str, operator: str, name: str) -> tuple[EpisodeWriter,
                                                                         EpisodeInfo]:
@@ -239,7 +220,7 @@ class Session:
                                    'it instead')
             if not self.settings.ring_s:
                 raise EpisodeError('nothing is kept in memory: ring_s is 0')
-            self._check_disk(self.intake.ring.bytes)
+            check_room(self.settings, self.intake.ring.bytes)
             if not self.live.instruction and not any(self.live.instructions):
                 raise EpisodeError('no instruction has been given, and an episode needs one; '
                                    'publish it, and keep then')
@@ -289,7 +270,7 @@ class Session:
             if recording.writer.failure is not None:  # a sync that nobody was waiting for
                 self.intake.scribe.do(lambda: recording.give_up(str(recording.writer.failure)))
                 return None
-            free = self.free_bytes()
+            free = free_bytes(self.settings.folder)
             if free < self.settings.floor_bytes:
                 return self._stop(recording, f'{free / MB:.0f} MB free, fewer than min_free_mb '
                                              f'{self.settings.floor_bytes / MB:.0f}; make room')

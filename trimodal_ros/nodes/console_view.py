@@ -91,7 +91,15 @@ def _figures(shown: Shown) -> Text:
         f'in memory: {state.get("ring_s", "?")} s\n'
         f'disk: {disk.get("free_mb", "?")} MB free, at least {disk.get("min_free_mb", "?")}   '
         f'writing {disk.get("written_mb_s", "?")} MB/s   queue: '
-        f'{disk.get("queued_messages", "?")} messages, {disk.get("queued_mb", "?")} MB\n')
+        f'{disk.get("queued_messages", "?")} messages, {disk.get("queued_mb", "?")} MB\n',
+        ) + _trouble(shown.statuses.get('disk'))
+
+
+def _trouble(disk: DiagnosticStatus | None) -> Text:
+    """Return what is wrong with the disk, in red."""
+    if disk is None or disk.level == DiagnosticStatus.OK:
+        return Text()
+    return Text(f'{disk.message}\n', 'bold red')
 
 
 def _topics(shown: Shown) -> Table:

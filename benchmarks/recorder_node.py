@@ -24,11 +24,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 import shutil
-import tempfile
 import time
+from typing import Literal
+
+import tyro
 
 from benchmarks.cameras import camera_topic, CameraRun
 from benchmarks.latency import cpu_s, describe_machine, REPLAN_S
+from benchmarks.recorder_rate import scratch
 from benchmarks.rig import open_rig, PATIENCE_S, Rig, RigError
 from trimodal_ros.evaluate.page import write_json
 from trimodal_ros.nodes.private_graph import enter_private_graph
@@ -40,36 +43,39 @@ SETTLE_S = 1.0       # for what is on its way to arrive
 
 
 
-def node(out: Path, seconds: float = 600.0, episodes: int = 1, joints_hz: float = 500.0,
-         camera_hz: float = 30.0, images: str = 'raw', keep: Path | None = None) -> None:
+def node(disk: tyro.conf.Positional[Path], seconds: float = 600.0, episodes: int = 1,
+         joints_hz: float = 500.0, camera_hz: float = 30.0,
+         images: Literal['raw', 'jpeg'] = 'raw', json: Path | None = None) -> None:
     """
-    Record two 640x480 cameras, joints and a policy, and count what is lost.
+    Print what the recorder node loses and costs beside two 640x480 cameras, joints and a policy.
 
-    :param out: JSON file.
-    :param seconds: Of all episodes together. A minute of raw images takes 3.3 GB.
+    :param disk: Folder on the disk to record to; a scratch folder in it is used. A minute of raw
+        images takes 3.3 GB.
+    :param seconds: Of all episodes together.
     :param episodes: How many; each is removed once it has been counted.
     :param joints_hz: Rate of joint_states.
     :param camera_hz: Rate of each camera.
-    :param images: 'raw' or 'jpeg', as the recorder's parameter.
-    :param keep: Folder to record into, and to leave the episodes in; default: a temporary one.
+    :param images: As the recorder's parameter.
+    :param json: File for the figures of each episode.
     """
     enter_private_graph()
-    figures = {'machine': describe_machine(), 'images': images, 'joints_hz': joints_hz,
-               'episodes': []}
-    run = CameraRun(2, 640, 480, camera_hz)
-    with tempfile.TemporaryDirectory(prefix='trimodal_ros_', dir=out.parent) as name:
-        recorder = {'out': keep or name, 'images': images, 'alive_s': 60.0, 'ring_s': 0.0}
-        with open_rig(run, joints_hz, recorder, replan_period_s=REPLAN_S) as rig:
+    machine, measured = describe_machine(), []
+    with scratch(disk) as folder:
+        recorder = {'out': folder, 'images': images, 'alive_s': 60.0, 'ring_s': 0.0}
+        with open_rig(CameraRun(2, 640, 480, camera_hz), joints_hz, recorder,
+                      replan_period_s=REPLAN_S) as rig:
             rig.start()
             _start(rig)   # once it has heard all, they may stand still
             rig.conductor.trigger('recorder/discard')
-            for _ in progress_bar(range(episodes), desc='recorder', unit='episode'):
-                figures['episodes'].append(measure(rig, seconds / episodes, keep is None))
-                write_json(out, {**figures, **summarize(figures['episodes'])})
-    print(table(figures['episodes']))
+            for _ in progress_bar(range(episodes), desc='episodes', unit='ep'):
+                measured.append(measure(rig, seconds / episodes))
+                if json is not None:
+                    write_json(json, {'machine': machine, 'images': images,
+                                      **summarize(measured), 'episodes': measured})
+    print(table(measured))
 
 
-def measure(rig: Rig, seconds: float, remove: bool) -> dict:
+def measure(rig: Rig, seconds: float) -> dict:
     """Record one episode and return what was sent, what is in it and what it cost."""
     pid = rig.processes.pid('recorder')
     before = _stand_still(rig)
@@ -85,8 +91,7 @@ def measure(rig: Rig, seconds: float, remove: bool) -> dict:
     sent = {topic: after[topic] - before[topic] for topic in after}
     result = {'seconds': took_s, 'cpu_share': share, 'load': os.getloadavg()[0],
               **_contents(path, sent)}
-    if remove:
-        shutil.rmtree(path)
+    shutil.rmtree(path)
     return result
 
 

@@ -15,6 +15,7 @@
 """Health of streams, the gate, the ring and who commanded: without a graph."""
 
 from dataclasses import replace
+import time
 
 import pytest
 
@@ -153,19 +154,33 @@ def test_digest_is_of_the_pixels_alone():
 
 
 def test_times_of_receipt_are_in_order():
-    """Catches a file out of order, and a busy machine taken for a clock that was set back."""
-    receipts = Receipts(simulated=False)
-    receipts.look(10**12)
-    assert receipts.of(10**12 - 5) == 10**12 - 5 and receipts.is_due(10**12 - 5)
-    assert not receipts.is_due(receipts.of(10**12 + 5))    # something earlier may still come
-    receipts.look(10**12 + 100)
-    assert receipts.of(10**12 - 3 * 10**9) == 10**12 and not receipts.set_back_ns
-    receipts.look(10**12 - 5 * 10**9)
-    assert receipts.set_back_ns > 4 * 10**9
-    assert receipts.of(10**12) == 10**12 - 5 * 10**9       # noted by the clock before
-    simulated = Receipts(simulated=True)
-    simulated.look(50)
-    assert simulated.of(10**18) == 50
+    """Catches a file out of order, and messages that are given before an earlier one has come."""
+    times = iter([10**18, 10**18 + 100])
+    receipts = Receipts(lambda: next(times), simulated=False)
+    receipts.look()
+    assert receipts.of(10**18 - 5) == 10**18 - 5 and receipts.is_due(10**18 - 5)
+    assert not receipts.is_due(receipts.of(10**18 + 5))    # something earlier may still come
+    assert receipts.of(10**18 + 3 * NS_PER_S) == 10**18 + 3 * NS_PER_S   # held up meanwhile
+    receipts.look()
+    assert receipts.of(10**18 - 3 * NS_PER_S) == 10**18 and receipts.is_due(10**18 + 5)
+
+
+def test_a_clock_that_is_set_back_is_noticed_and_a_pause_is_not():
+    """Catches a busy machine, which stands still, taken for a clock that was set back."""
+    def paused() -> int:
+        now_ns = time.time_ns()
+        time.sleep(0.6)
+        return now_ns
+    receipts = Receipts(paused, simulated=False)
+    for _ in range(3):
+        receipts.look()
+        assert not receipts.set_back_ns
+    times = iter([50 * NS_PER_S, 51 * NS_PER_S, 20 * NS_PER_S, 20 * NS_PER_S + 5])
+    simulated, found = Receipts(lambda: next(times), simulated=True), []
+    for _ in range(4):
+        simulated.look()
+        found.append(simulated.set_back_ns)
+    assert found == [0, 0, 31 * NS_PER_S, 0] and simulated.of(10**18) == 20 * NS_PER_S + 5
 
 
 def test_numbers_tell_what_got_lost():

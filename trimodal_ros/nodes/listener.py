@@ -89,7 +89,7 @@ class Listener:
         self._kinds: dict[str, Kind] = {}
         self._group, self._fetched = FetchedGroup(), []
         self._simulated = node.get_parameter('use_sim_time').value
-        self._receipts = Receipts(self._simulated)
+        self._receipts = Receipts(lambda: now_ns(node), self._simulated)
         self._fetching, self._stop = threading.Lock(), threading.Event()
         self._thread = threading.Thread(target=self._run, name='listener', daemon=True)
 
@@ -217,13 +217,13 @@ class Listener:
     def fetch(self) -> None:
         """Give the session all that has come until now, in the order of receipt."""
         with self._fetching:
-            self._receipts.look(now_ns(self.node))
-            if self._receipts.set_back_ns:
-                self._fetched.clear()
-                self.session.set_back(self._receipts.set_back_ns)
+            self._receipts.look()
             for heard in list(self._heard.values()):
                 if heard.subscription is not None:
                     self._fetch(heard, self._fetched)
+            if self._receipts.set_back_ns:
+                self._fetched.clear()   # they came by the clock before
+                self.session.set_back(self._receipts.set_back_ns)
             self._fetched.sort(key=lambda pair: pair[0].received_ns)
             ready = [pair for pair in self._fetched if self._receipts.is_due(pair[0].received_ns)]
             del self._fetched[:len(ready)]

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import time
 
 from ..spec import NS_PER_S
@@ -30,18 +31,19 @@ class Receipts:
     ``set_back_ns`` is by how much the clock was set back between the last two looks, else 0.
     """
 
-    def __init__(self, simulated: bool):
-        self._simulated = simulated
+    def __init__(self, clock: Callable[[], int], simulated: bool):
+        self._clock, self._simulated = clock, simulated
         self._before_ns = self._now_ns = self._steady_ns = self.set_back_ns = 0
 
-    def look(self, now_ns: int) -> None:
-        """Take the time, in ns."""
-        steady_ns = time.monotonic_ns()
-        passed_ns = 0 if self._simulated else steady_ns - self._steady_ns
+    def look(self) -> None:
+        """Look at the clock: it is not taken for set back where this thread was held up."""
+        began_ns = time.monotonic_ns()
+        now_ns = self._clock()
+        passed_ns = 0 if self._simulated else began_ns - self._steady_ns   # at least
         back_ns = self._now_ns + passed_ns - now_ns
         self.set_back_ns = back_ns if self._now_ns and back_ns > SET_BACK_NS else 0
         self._before_ns = now_ns if self.set_back_ns else self._now_ns
-        self._now_ns, self._steady_ns = now_ns, steady_ns
+        self._now_ns, self._steady_ns = now_ns, time.monotonic_ns()
 
     def of(self, noted_ns: int) -> int:
         """
@@ -50,9 +52,7 @@ class Receipts:
         That is not before the last look, after which all until then were fetched: the middleware
         may hold one back. Where time is simulated, and the middleware notes another, it is now.
         """
-        if self._simulated or noted_ns > self._now_ns + SET_BACK_NS:
-            return self._now_ns
-        return max(noted_ns, self._before_ns)
+        return self._now_ns if self._simulated else max(noted_ns, self._before_ns)
 
     def is_due(self, received_ns: int) -> bool:
         """Tell whether nothing is to come any more that was received before."""

@@ -141,14 +141,16 @@ def measure(run: CameraRun, seconds: float, bare_turns: int = BARE_TURNS) -> dic
 
 def _watch(rig: Rig, seconds: float) -> dict:
     """Return what was decided and received in so many seconds."""
-    decided, received, cpu_s = len(rig.decisions), len(rig.arm.received), _cpu_s(rig.policy_pid)
+    pid = rig.processes.pid('policy')
+    decided, received, used_s = len(rig.decisions), len(rig.arm.received), cpu_s(pid)
     time.sleep(seconds)
-    cpu_share = (_cpu_s(rig.policy_pid) - cpu_s) / seconds
+    cpu_share = (cpu_s(pid) - used_s) / seconds
     records = [Record.of(message) for message in rig.decisions[decided:]]
     return {'records': records, 'received': rig.arm.received[received:], 'cpu_share': cpu_share}
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
+    """Return the CPU time, in s, that a process has used so far."""
     fields = Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 

@@ -19,6 +19,7 @@ What a recording costs, how fast it can be, and what it loses.
     python -m benchmarks.recorder cost DISK
     python -m benchmarks.recorder kill DISK
     python -m benchmarks.recorder power DISK
+    python -m benchmarks.recorder node DISK
 
 In real time, so leave the machine alone meanwhile.
 """
@@ -28,8 +29,10 @@ from __future__ import annotations
 import tyro
 
 from benchmarks.recorder_kill import kill, power
+from benchmarks.recorder_node import node
 from benchmarks.recorder_rate import cost, rate
 
 if __name__ == '__main__':
     tyro.extras.subcommand_cli_from_dict(
-        {'rate': rate, 'cost': cost, 'kill': kill, 'power': power}, description=__doc__)
+        {'rate': rate, 'cost': cost, 'kill': kill, 'power': power, 'node': node},
+        description=__doc__)

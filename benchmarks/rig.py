@@ -28,6 +28,7 @@ from dataclasses import dataclass, replace
 import multiprocessing
 from pathlib import Path
 import tempfile
+import threading
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -61,6 +62,7 @@ START_J = (0.1, 0.0, 0.1, 0.0, 0.0, 0.4)
 RADIUS_RAD, TURN_RAD_S = 0.2, 1.5  # of the circles that pairs of joints go in
 CIRCLING = ((0, 1), (2, 3))
 JOINT_STATES_HZ = 100
+LATE_S = 0.1         # that joint states catch up with, should the process be held up
 HOLD_ENDS_WITHIN_S = 0.8     # a plan goes on for longer than braking takes
 PATIENCE_S = 60.0
 SENTENCE = 'put the red cube on the left plate'
@@ -146,10 +148,10 @@ class Received:
 
 
 class Arm:
-    """Joint states at 100 Hz from a controller that plays what is sent; on somebody's node."""
+    """Joint states from a controller that plays what is sent; on somebody's node."""
 
-    def __init__(self, node, robot: RobotSpec):
-        self.robot, self.received, self.refused = robot, [], []
+    def __init__(self, node, robot: RobotSpec, joints_hz: float):
+        self.robot, self.received, self.refused, self.sent = robot, [], [], 0
         self.is_silent, self.is_nan, self.joints_ns, self.asks_stop = False, False, 0, False
         self._heard_ns = 0  # since when the stop topic has a subscriber
         self._controller = TrajectoryController(robot.joint_names)
@@ -158,17 +160,32 @@ class Arm:
         self._stop = node.create_publisher(Bool, STOP_TOPIC, SENSOR_QOS)
         node.create_subscription(JointTrajectory, 'joint_trajectory', self._on_trajectory,
                                  HEAR_ALL_QOS)
-        node.create_timer(1 / JOINT_STATES_HZ, self._publish_joints)
+        self._hz, self._ended, self._playing = joints_hz, threading.Event(), threading.Lock()
+        self._thread = threading.Thread(target=self._keep_publishing, name='arm', daemon=True)
+        self._thread.start()
         node.create_timer(1 / STOP_TOPIC_HZ, self.publish_stop)
 
+    def _keep_publishing(self) -> None:
+        """Publish at the rate, on a thread: a timer of rclpy doesn't keep to 500 Hz."""
+        due = time.monotonic()
+        while not self._ended.wait(max(0.0, due - time.monotonic())):
+            self._publish_joints()
+            due = max(due + 1 / self._hz, time.monotonic() - LATE_S)
+
+    def close(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
     def _publish_joints(self) -> None:
-        now_ns = time.time_ns()
-        reference = self._controller.reference(now_ns)
+        with self._playing:
+            now_ns = time.time_ns()
+            reference = self._controller.reference(now_ns)
         if self.is_silent:
             return
         position_J = np.full(len(START_J), np.nan) if self.is_nan else reference.position_J
         self._joints.publish(joint_state_message(
             self.robot.joint_names, position_J, reference.velocity_J, now_ns, ROS_TYPES))
+        self.sent += 1
         if not self.is_nan:
             self.joints_ns = now_ns
 
@@ -186,9 +203,10 @@ class Arm:
         received = Received.of(message)
         self.received.append(received)
         now_ns = received.at_ns
-        before = self._controller.reference(now_ns)
         try:
-            self._controller.accept(message, now_ns, before)
+            with self._playing:
+                before = self._controller.reference(now_ns)
+                self._controller.accept(message, now_ns, before)
         except Refused as reason:
             self.refused.append(str(reason))
 
@@ -233,11 +251,12 @@ class Cameras:
 class Rig:
     """A running policy with its cameras and its arm."""
 
-    def __init__(self, conductor: Conductor, cameras: Cameras, robot: RobotSpec, policy_pid: int):
+    def __init__(self, conductor: Conductor, cameras: Cameras, robot: RobotSpec,
+                 processes: NodeProcesses, joints_hz: float):
         self.conductor, self.cameras, self.robot = conductor, cameras, robot
-        self.policy_pid = policy_pid
+        self.processes = processes
         self.decisions, self.inputs, self.told = [], {}, 0
-        self.arm = Arm(conductor.node, robot)
+        self.arm = Arm(conductor.node, robot, joints_hz)
         conductor.node.create_subscription(
             DiagnosticArray, 'policy/decision', self.decisions.append, HEAR_ALL_QOS)
         conductor.node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics,
@@ -290,8 +309,13 @@ class Rig:
 
 
 @contextmanager
-def open_rig(run: CameraRun, **policy_parameters) -> Iterator[Rig]:
-    """Bring up cameras, arm and policy on this process's graph; the policy is configured."""
+def open_rig(run: CameraRun, joints_hz: float = JOINT_STATES_HZ,
+             recorder: dict | None = None, **policy_parameters) -> Iterator[Rig]:
+    """
+    Bring up cameras, arm and policy on this process's graph; the policy is configured.
+
+    With ``recorder``, its parameters, a recorder runs beside them.
+    """
     robot = make_robot(run.cameras)
     with tempfile.TemporaryDirectory(prefix='trimodal_ros_') as name:
         folder = Path(name)
@@ -301,9 +325,15 @@ def open_rig(run: CameraRun, **policy_parameters) -> Iterator[Rig]:
             processes.start('policy', {
                 'checkpoint': folder / 'checkpoint', 'robot': folder / 'robot.yaml',
                 'dry_run': False, **policy_parameters})
+            if recorder is not None:
+                processes.start('recorder', {'robot': folder / 'robot.yaml', **recorder})
             conductor = Conductor(processes)
             try:
                 conductor.transition(Transition.TRANSITION_CONFIGURE)
-                yield Rig(conductor, cameras, robot, processes.pid('policy'))
+                rig = Rig(conductor, cameras, robot, processes, joints_hz)
+                try:
+                    yield rig
+                finally:
+                    rig.arm.close()
             finally:
                 conductor.close()

@@ -174,9 +174,13 @@ class Conductor:
         """Publish an instruction; '' holds the robot."""
         self._instruction.publish(String(data=instruction))
 
+    def ask(self, service: str) -> Trigger.Response:
+        """Call a std_srvs/Trigger service and return what it answers."""
+        return self.call(Trigger, service, Trigger.Request())
+
     def trigger(self, service: str) -> str:
-        """Call a std_srvs/Trigger service and return its message."""
-        response = self.call(Trigger, service, Trigger.Request())
+        """Call a std_srvs/Trigger service, which must succeed, and return its message."""
+        response = self.ask(service)
         if not response.success:
             raise ConductorError(f'{service}: {response.message}')
         return response.message
@@ -186,7 +190,7 @@ class Conductor:
         self._wait(self._try_recording, 'recorder', 'the recorder did not start')
 
     def _try_recording(self) -> bool:
-        return self.call(Trigger, 'recorder/start', Trigger.Request()).success
+        return self.ask('recorder/start').success
 
     # -- tasks on the simulated robot
 

@@ -34,10 +34,12 @@ def locked(folder: Path, wait: bool) -> Iterator[None]:
     """
     Hold a folder until the end, or until the process's; nothing is left behind in it.
 
-    While another run holds it: waits, or else raises LockedError; also where it was moved away
-    meanwhile.
+    While another run holds it: waits, or else raises LockedError; also where it was moved away.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError as error:
+        raise LockedError(f'{folder}: another run has moved it away') from error
     try:
         _lock(descriptor, folder, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not _is_at(folder, descriptor):

@@ -33,7 +33,7 @@ from .leftovers import find_leftovers, storage_size
 from .lock import locked, LockedError
 from .salvage import Loss, Salvage
 from .salvaged_info import salvaged_info
-from .stage import clear_stage, finish_interrupted, place, STAGE
+from .stage import finish_interrupted, place, staging
 from .writer import EpisodeWriter
 from ..progress import progress_bar
 
@@ -92,30 +92,28 @@ def recover(root: Path, thorough: bool = False, show_progress: bool = True) -> l
 
 def _recover_or_tell(folder: Path, progress: Callable[[int], object]) -> Recovery:
     try:
-        with locked(folder, wait=False):
-            return _recover(folder, progress)
+        with locked(folder, wait=False), staging(folder.parent) as stage:
+            return _recover(folder, stage, progress)
     except LockedError:
         return Recovery(folder, 'in use')
     except (OSError, EpisodeError) as error:
-        if not folder.exists():  # another took it between being found and being locked
-            return Recovery(folder, 'in use')
         return Recovery(folder, 'failed', reason=str(error))
 
 
-def _recover(folder: Path, progress: Callable[[int], object]) -> Recovery:
+def _recover(folder: Path, stage: Path, progress: Callable[[int], object]) -> Recovery:
     with Salvage(folder, progress) as salvage:
         losses = tuple(salvage.losses)
         if not salvage.size:
             return Recovery(folder, 'empty', trash=move_to_trash(folder), losses=losses)
-        _check_space(folder.parent, salvage.size)
-        staged = _write(salvage, folder.parent / STAGE / _target(folder).name, progress)
+        _check_space(stage, salvage.size)
+        staged = _write(salvage, stage / _target(folder).name, progress)
     trash = move_to_trash(folder)
     episode = place(staged)
     return Recovery(folder, 'recovered', episode, trash, salvage.counts.total(), losses)
 
 
-def _check_space(parent: Path, size: int) -> None:
-    free = shutil.disk_usage(parent).free
+def _check_space(stage: Path, size: int) -> None:
+    free = shutil.disk_usage(stage).free
     if free < size + SPARE_BYTES:
         raise EpisodeError(f'{free / 1e6:.0f} MB free on the disk, expected '
                            f'{(size + SPARE_BYTES) / 1e6:.0f} MB; nothing was changed')
@@ -138,5 +136,4 @@ def _write(salvage: Salvage, path: Path, progress: Callable[[int], object]) -> P
         return writer.close(salvaged_info(salvage))
     except BaseException:
         writer.abandon()
-        clear_stage(path.parent)
         raise

@@ -16,7 +16,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 import shutil
 
@@ -28,38 +29,51 @@ STAGE = '.recovering'
 RECOVERED = 'recovered'   # in EpisodeInfo.health
 
 
+@contextmanager
+def staging(parent: Path) -> Iterator[Path]:
+    """Wait until the stage in a folder is ours, and clear it at the end."""
+    stage = parent / STAGE
+    while True:
+        stage.mkdir(exist_ok=True)
+        with suppress(LockedError):  # its last holder has just removed it
+            with locked(stage, wait=True):
+                try:
+                    yield stage
+                finally:
+                    _clear(stage)
+                return
+
+
 def place(staged: Path) -> Path:
     """Move a whole episode out of its stage; return where it lies now."""
     episode = free_name(staged.parent.parent / staged.name)
     move(staged, episode)
-    clear_stage(staged.parent)
     return episode
-
-
-def clear_stage(stage: Path) -> None:
-    """Remove half-written copies that nobody is writing any more, and the stage when empty."""
-    for copy in stage.glob(f'*{PARTIAL_SUFFIX}'):
-        with suppress(LockedError, FileNotFoundError), locked(copy, wait=False):
-            shutil.rmtree(copy)
-    with suppress(OSError):
-        stage.rmdir()
 
 
 def finish_interrupted(root: Path) -> None:
     """Place what was recovered whole, its original in the trash already, and clear the rest."""
     stages = [folder / STAGE for folder, _ in walk(root) if (folder / STAGE).is_dir()]
     for stage in stages:
-        for staged in stage.iterdir():
-            with suppress(EpisodeError, KeyError):  # of somebody else: left alone
-                if not staged.name.endswith(PARTIAL_SUFFIX):
-                    _finish(staged)
-        clear_stage(stage)
+        with suppress(LockedError), locked(stage, wait=False):
+            for staged in stage.iterdir():
+                with suppress(EpisodeError, KeyError):  # of somebody else: left alone
+                    if not staged.name.endswith(PARTIAL_SUFFIX):
+                        _finish(staged)
+            _clear(stage)
 
 
 def _finish(staged: Path) -> None:
     original = staged.parent.parent / read_info(staged).health[RECOVERED]['from']
-    if not original.exists():
+    if original.exists():
+        shutil.rmtree(staged)  # it is recovered anew
+    else:
         place(staged)
-        return
-    with locked(original, wait=False):  # by nobody: then it is recovered anew
-        shutil.rmtree(staged)
+
+
+def _clear(stage: Path) -> None:
+    """Remove half-written copies, and the stage when it is empty."""
+    for copy in stage.glob(f'*{PARTIAL_SUFFIX}'):
+        shutil.rmtree(copy)
+    with suppress(OSError):  # something whole is left in it
+        stage.rmdir()

@@ -1,0 +1,193 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""The console in a real terminal, beside a real recorder."""
+
+from contextlib import contextmanager
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import termios
+
+from graph import rclpy, wait_for  # noqa: F401 - it skips where there is no ROS
+import pytest
+from recorder_graph import recorder_graph
+
+# isort: split
+from diagnostic_msgs.msg import DiagnosticStatus
+from rich.console import Console
+
+from trimodal_ros.nodes.console import Desk
+from trimodal_ros.nodes.console_view import draw, Shown
+from trimodal_ros.nodes.decision_message import status
+from trimodal_ros.record.episode import find_episodes, read_info
+
+COMMAND = [sys.executable, '-m', 'trimodal_ros.nodes.console']
+ESCAPES = re.compile(rb'\x1b(\[[0-?]*[ -/]*[@-~]|[()].)')
+ALTERNATE_OFF, CURSOR_ON = b'\x1b[?1049l', b'\x1b[?25h'
+
+
+class Terminal:
+    """A pseudo-terminal with the console in it."""
+
+    def __init__(self, *arguments: str):
+        self.master, self.slave = pty.openpty()
+        termios.tcsetwinsize(self.slave, (40, 140))
+        self.before, self.output = termios.tcgetattr(self.slave), b''
+        self.process = subprocess.Popen(
+            [*COMMAND, *arguments], stdin=self.slave, stdout=self.slave, stderr=self.slave,
+            env={**os.environ, 'TERM': 'xterm', 'COLUMNS': '140', 'LINES': '40'},
+            start_new_session=True)
+        os.set_blocking(self.master, False)
+
+    def read(self) -> str:
+        """Return all that was written so far, without its control sequences."""
+        try:
+            while chunk := os.read(self.master, 2**16):
+                self.output += chunk
+        except (BlockingIOError, OSError):
+            pass
+        return ESCAPES.sub(b'', self.output).decode(errors='replace')
+
+    def press(self, keys: str) -> None:
+        os.write(self.master, keys.encode())
+
+    def shows(self, text: str) -> None:
+        wait_for(lambda: text in self.read(), f'{text!r} on the screen')
+
+    def forget(self) -> None:
+        """Look at what comes from now on only."""
+        self.read()
+        self.output = b''
+
+    def ends(self) -> int:
+        wait_for(lambda: (self.read(), self.process.poll())[1] is not None, 'its end')
+        return self.process.returncode
+
+    def assert_restored(self) -> None:
+        assert termios.tcgetattr(self.slave) == self.before
+        assert self.output.rfind(ALTERNATE_OFF) > self.output.rfind(b'\x1b[?1049h')
+        assert self.output.rfind(CURSOR_ON) > self.output.rfind(b'\x1b[?25l')
+
+
+@contextmanager
+def terminal(*arguments: str):
+    opened = Terminal(*arguments)
+    try:
+        yield opened
+    finally:
+        if opened.process.poll() is None:
+            opened.process.kill()
+        opened.process.wait()
+        for file in (opened.master, opened.slave):
+            os.close(file)
+
+
+def test_one_person_records_by_keys(ros, tmp_path):
+    """Catches a key that does something else, and an answer that nobody sees."""
+    with recorder_graph(tmp_path, ready=False, operator='Ada') as graph, terminal(
+            '--recorder', graph.recorder.get_name()) as screen:
+        screen.shows('front/image_raw')
+        screen.press('s')
+        screen.shows('! start: not started: instruction')
+        screen.press('iput the cube dpwm\x7f\x7f\x7fown\r')
+        screen.shows('instruction: put the cube down')
+        wait_for(lambda: graph.session.live.instruction == 'put the cube down', 'the instruction')
+        for keys, answer in (('s', 'start: '), ('r', 'redo: '), ('y', 'success: '),
+                             ('s', 'start: '), ('n', 'failure: '), ('s', 'start: '),
+                             ('d', 'discard: moved to'), ('s', 'start: '), ('e', 'stop: ')):
+            screen.forget()
+            screen.press(keys)
+            screen.shows(answer)
+            if keys in 'sr':
+                screen.shows('RECORDING')
+                graph.wait_for_more()
+        screen.shows('1 success, 1 failure, 1 unknown, 2 discarded')
+        wait_for(lambda: graph.session.intake.ring.length_s > 0.3, 'something to remember')
+        screen.press('k')
+        screen.shows('keep: ')
+        screen.press('q')
+        assert screen.ends() == 0
+        screen.assert_restored()
+    infos = [read_info(path) for path in find_episodes(tmp_path / 'out')]
+    assert [info.outcome for info in infos] == ['success', 'failure', 'unknown', 'unknown']
+    assert {(info.instruction, info.operator) for info in infos} == {('put the cube down', 'Ada')}
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_leave_the_terminal_as_it_was(number):
+    """Catches a shell that echoes nothing after the console has ended."""
+    with terminal() as screen:
+        screen.shows("nothing is heard of 'recorder'")
+        assert termios.tcgetattr(screen.slave) != screen.before
+        screen.process.send_signal(number)
+        screen.ends()
+        screen.assert_restored()
+
+
+def test_without_a_terminal_it_says_so():
+    """Catches a traceback over ssh without -t."""
+    ended = subprocess.run(COMMAND, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                           check=False, timeout=120)
+    assert ended.returncode == 1 and 'ssh, ask for one with -t' in ended.stderr
+    assert 'Traceback' not in ended.stderr
+
+
+class Asked:
+    """Stands in for the recorder's client, and notes what it is asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def ask(self, name):
+        self.asked.append(name)
+
+    def say(self, text):
+        self.asked.append(('say', text))
+
+
+def test_keys_of_an_instruction_are_no_orders():
+    """Catches a sentence with an s in it that starts an episode."""
+    asked = Asked()
+    desk = Desk(asked)
+    for key in 'isdrk\x1bi\x7fs y\rq':
+        desk.press(key)
+    assert asked.asked == [('say', 's y')] and not desk.is_open
+
+
+def drawn(**changes) -> str:
+    console = Console(width=140, force_terminal=False)
+    with console.capture() as capture:
+        console.print(draw(Shown('recorder', **changes)))
+    return capture.get()
+
+
+def test_what_is_wrong_is_on_the_screen():
+    """Catches a finding that only the file knows of, and a recorder that has died."""
+    statuses = {
+        'state': status('', DiagnosticStatus.WARN, 'recording, with findings', {
+            'episode': '/data/episode_0041', 'seconds': '3.2', 'recorded_instruction': 'put it',
+            'taken_over': 'true', 'episodes_success': '41'}),
+        'disk': status('', DiagnosticStatus.ERROR, '3 messages dropped', {'free_mb': '512'}),
+        'joint_states': status('', DiagnosticStatus.WARN, '2 gaps over 0.1 s', {
+            'rate_hz': '99.5', 'gaps': '2'})}
+    text = drawn(statuses=statuses, answers=['! start: no'])
+    for shown in ('RECORDING, WITH FINDINGS', 'episode_0041', 'TAKEN OVER', '41 success',
+                  '512 MB free', '99.5', '2 gaps over 0.1 s', '! start: no',
+                  '3 messages dropped', 's  start'):
+        assert shown in text, f'{shown!r} is missing in:\n{text}'
+    assert 'nothing is heard' in drawn()

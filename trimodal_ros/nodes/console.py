@@ -1,0 +1,178 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+Records by keys, in a terminal: one person, as many episodes as wanted, and no file to touch.
+
+Shows how well every topic comes in, the disk, the episodes so far and the recorder's answers.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+import os
+import sys
+import threading
+import time
+
+from diagnostic_msgs.msg import DiagnosticArray
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
+from rich.console import Console
+from rich.live import Live
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+import tyro
+
+from .console_view import draw, KEYS, Shown
+from .keys import Keys, NoTerminal
+from .ros import LATCHED_QOS, stop_signals
+
+DRAW_S = 0.2
+SILENT_S = 3.0     # after which the recorder is taken to be gone
+ANSWERS = 6
+ENTER, ESCAPE, BACKSPACE = ('\r', '\n'), '\x1b', ('\x7f', '\b')
+
+
+class RecorderClient:
+    """Hears a recorder and asks it; spins a node on a thread of its own."""
+
+    def __init__(self, recorder: str):
+        self.recorder, self.answers = recorder, deque(maxlen=ANSWERS)
+        self._statuses, self._heard_at = {}, 0.0
+        self._node = rclpy.create_node(f'console_{os.getpid()}')
+        self._instruction = self._node.create_publisher(String, 'instruction', LATCHED_QOS)
+        self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
+        self._services = {name: self._node.create_client(Trigger, f'{recorder}/{name}')
+                          for name in KEYS.values()}
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self._node)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._spin, daemon=True)
+        self._thread.start()
+
+    def _spin(self) -> None:
+        while not self._stop.is_set():
+            self._executor.spin_once(timeout_sec=0.1)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        prefix = f'{self.recorder.split("/")[-1]}: '
+        statuses = {status.name.removeprefix(prefix): status for status in message.status
+                    if status.name.startswith(prefix)}
+        if statuses:
+            self._statuses, self._heard_at = statuses, time.monotonic()
+
+    @property
+    def statuses(self) -> dict:
+        """Return what the recorder told last, by part; nothing of one that is silent."""
+        return self._statuses if time.monotonic() - self._heard_at < SILENT_S else {}
+
+    def ask(self, name: str) -> None:
+        """Call a service; what it answers comes among the answers."""
+        client = self._services[name]
+        if not client.service_is_ready():
+            self.answers.append(f'! {name}: {self.recorder} has no such service: is it running?')
+            return
+
+        def note(future) -> None:
+            response = future.result()
+            mark = '' if response.success else '! '
+            self.answers.append(f'{mark}{name}: {response.message}')
+        client.call_async(Trigger.Request()).add_done_callback(note)
+
+    def say(self, instruction: str) -> None:
+        """Give an instruction, to the robot as well as to the recorder."""
+        self._instruction.publish(String(data=instruction))
+        self.answers.append(f'instruction: {instruction or "none"}')
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._node.destroy_node()
+
+
+class Desk:
+    """What keys do; ``is_open`` until one of them says quit."""
+
+    def __init__(self, client: RecorderClient):
+        self._client = client
+        self.typed: str | None = None
+        self.is_open = True
+
+    def press(self, key: str) -> None:
+        """Take one key: an order, or a character of an instruction."""
+        if self.typed is not None:
+            self._type(key)
+        elif key in KEYS:
+            self._client.ask(KEYS[key])
+        elif key == 'i':
+            self.typed = ''
+        elif key == 'q':
+            self.is_open = False
+
+    def _type(self, key: str) -> None:
+        if key in ENTER:
+            self._client.say(self.typed)
+            self.typed = None
+        elif key == ESCAPE:
+            self.typed = None
+        elif key in BACKSPACE:
+            self.typed = self.typed[:-1]
+        elif key.isprintable():
+            self.typed += key
+
+
+def console(recorder: str = 'recorder') -> None:
+    """
+    Record by keys: start, success, failure, stop, discard, redo, keep; i gives an instruction.
+
+    :param recorder: Name of the recorder node.
+    """
+    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+    stop = stop_signals()
+    try:
+        with Keys() as keys:
+            client = RecorderClient(recorder)
+            try:
+                _run(client, keys, stop)
+            finally:
+                client.close()
+    finally:
+        rclpy.try_shutdown()
+
+
+def _run(client: RecorderClient, keys: Keys, stop: threading.Event) -> None:
+    desk = Desk(client)
+    with Live(console=Console(), screen=True, auto_refresh=False) as live:
+        while desk.is_open and not stop.is_set():
+            live.update(draw(Shown(client.recorder, client.statuses, list(client.answers),
+                                   desk.typed)), refresh=True)
+            for key in keys.read(DRAW_S):
+                desk.press(key)
+
+
+def main(args: list[str] | None = None) -> None:
+    args = remove_ros_args(sys.argv)[1:] if args is None else args
+    try:
+        tyro.cli(console, args=args, prog='trimodal_ros.nodes.console')
+    except NoTerminal as error:
+        raise SystemExit(f'error: {error}') from error
+    except EOFError as error:
+        raise SystemExit(str(error)) from error
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,128 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""What the console shows: drawn by rich from what the recorder tells on /diagnostics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+KEYS = {   # what they ask the recorder for
+    's': 'start', 'y': 'success', 'n': 'failure', 'e': 'stop', 'd': 'discard', 'r': 'redo',
+    'k': 'keep'}
+OTHER_KEYS = {'i': 'instruction', 'q': 'quit'}
+STYLES = {DiagnosticStatus.OK: 'green', DiagnosticStatus.WARN: 'yellow'}
+COLUMNS = {   # heading, value of the topic's status
+    'Hz': 'rate_hz', 'MB/s': 'mb_s', 'gaps': 'gaps', 'longest s': 'longest_gap_s',
+    'oldest s': 'oldest_s', 'skew s': 'skew_s', 'same': 'duplicates', 'lost': 'lost',
+    'dropped': 'dropped'}
+ENDINGS = ('success', 'failure', 'unknown', 'discarded', 'failed')
+
+
+@dataclass
+class Shown:
+    """
+    All that is on the screen.
+
+    ``statuses`` are the recorder's by part, empty before it was heard; ``typed`` is an
+    instruction under way, None while none is; ``answers`` are the recorder's, the last one last.
+    """
+
+    recorder: str
+    statuses: Mapping[str, DiagnosticStatus] = field(default_factory=dict)
+    answers: Sequence[str] = ()
+    typed: str | None = None
+
+
+def draw(shown: Shown) -> RenderableType:
+    """Return the screen."""
+    if not shown.statuses:
+        top = [Text(f'nothing is heard of {shown.recorder!r} on /diagnostics: is it running, on '
+                    'this ROS_DOMAIN_ID?', 'bold red')]
+    else:
+        top = [_headline(shown), _figures(shown), _topics(shown)]
+    answers = [Text(line, 'red' if line.startswith('!') else '') for line in shown.answers]
+    return Group(*top, Text(), *answers, Text(), _prompt(shown))
+
+
+def _values(status: DiagnosticStatus | None) -> dict[str, str]:
+    return {} if status is None else {item.key: item.value for item in status.values}
+
+
+def _headline(shown: Shown) -> Text:
+    state = shown.statuses.get('state')
+    values = _values(state)
+    style = STYLES.get(state.level, 'bold red') if state else 'red'
+    text = Text(state.message.upper() if state and 'episode' in values else
+                state.message if state else '', f'bold {style}')
+    if 'episode' in values:
+        text.append(f'  {Path(values["episode"]).name}  {values["seconds"]} s', 'bold')
+    if values.get('taken_over') == 'true':
+        text.append('  TAKEN OVER', 'bold magenta')
+    return text
+
+
+def _figures(shown: Shown) -> Text:
+    state, disk = (_values(shown.statuses.get(part)) for part in ('state', 'disk'))
+    counts = ', '.join(f'{values} {name}' for name in ENDINGS
+                       if (values := state.get(f'episodes_{name}')))
+    instruction = state.get('recorded_instruction') or state.get('instruction')
+    return Text(
+        f'instruction: {instruction or "(none: press i)"}\n'
+        f'operator: {state.get("operator") or "-"}   episodes: {counts or "none yet"}   '
+        f'in memory: {state.get("ring_s", "?")} s\n'
+        f'disk: {disk.get("free_mb", "?")} MB free, at least {disk.get("min_free_mb", "?")}   '
+        f'writing {disk.get("written_mb_s", "?")} MB/s   queue: '
+        f'{disk.get("queued_messages", "?")} messages, {disk.get("queued_mb", "?")} MB\n',
+        ) + _trouble(shown.statuses.get('disk'))
+
+
+def _trouble(disk: DiagnosticStatus | None) -> Text:
+    """Return what is wrong with the disk, in red."""
+    if disk is None or disk.level == DiagnosticStatus.OK:
+        return Text()
+    return Text(f'{disk.message}\n', 'bold red')
+
+
+def _topics(shown: Shown) -> Table:
+    table = Table(box=None, pad_edge=False, header_style='bold')
+    table.add_column('topic', no_wrap=True)
+    for heading in COLUMNS:
+        table.add_column(heading, justify='right', no_wrap=True)
+    table.add_column('health', overflow='ellipsis', no_wrap=True)
+    for part, status in shown.statuses.items():
+        if part not in ('state', 'disk'):
+            values = _values(status)
+            text = status.message.removeprefix(f'{part}: ')
+            table.add_row(part, *(values.get(name, '') for name in COLUMNS.values()),
+                          Text(text, STYLES.get(status.level, 'bold red')))
+    return table
+
+
+def _prompt(shown: Shown) -> Text:
+    if shown.typed is not None:
+        return Text.assemble('instruction: ', (shown.typed, 'bold'), ('▏', 'blink'),
+                             '   Enter gives it, Esc leaves it')
+    text = Text()
+    for key, name in {**KEYS, **OTHER_KEYS}.items():
+        text.append(f' {key} ', 'reverse')
+        text.append(f' {name}  ')
+    return text

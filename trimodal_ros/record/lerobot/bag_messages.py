@@ -23,14 +23,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 
-import cv2
 import numpy as np
 
 from .episode_numbers import Numbers
 from .settings import ImageForm
-from ..messages import BAG_TYPES, message_class, serialize
-from ..moments import COMPRESSED
+from ..compress import jpeg_message
+from ..messages import BAG_TYPES, serialize
 from ..qos import LATCHED
+from ..sample import COMPRESSED_IMAGE, IMAGE
+from ..selection import COMPRESSED_SUFFIX
 from ..sensor_messages import image_message, joint_state_message
 from ..writer import EpisodeWriter
 from ...command.message import to_message
@@ -47,15 +48,14 @@ class FrameMessages:
         self._writer, self._robot, self._cameras = writer, robot, cameras
         self._images, self._step_ns, self._told = images, step_ns, None
         self._targets: deque[tuple[int, np.ndarray]] = deque()  # commanded, not yet reached
-        image_type = 'Image' if images == 'raw' else 'CompressedImage'
         for camera in cameras:
-            writer.add_topic(self._topic(camera), f'sensor_msgs/msg/{image_type}')
+            writer.add_topic(self._topic(camera), IMAGE if images == 'raw' else COMPRESSED_IMAGE)
         writer.add_topic('joint_states', 'sensor_msgs/msg/JointState')
         writer.add_topic('instruction', 'std_msgs/msg/String', [LATCHED])
         writer.add_topic('joint_trajectory', 'trajectory_msgs/msg/JointTrajectory')
 
     def _topic(self, camera: CameraSpec) -> str:
-        return camera.topic + (COMPRESSED if self._images == 'jpeg' else '')
+        return camera.topic + (COMPRESSED_SUFFIX if self._images == 'jpeg' else '')
 
     def write(self, numbers: Numbers, frame: int, images: Mapping[str, np.ndarray]) -> None:
         """Write a frame; ``images`` are RGB uint8 [H, W, 3], of the cameras that have one."""
@@ -80,10 +80,7 @@ class FrameMessages:
     def _image(self, image: np.ndarray, stamp: int, frame_id: str):
         if self._images == 'raw':
             return image_message(image, stamp, frame_id, BAG_TYPES)
-        _, data = cv2.imencode('.jpg', cv2.cvtColor(image, cv2.COLOR_RGB2BGR),
-                               [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-        return message_class('sensor_msgs/msg/CompressedImage')(
-            header=BAG_TYPES.header(stamp, frame_id), format='jpeg', data=data.reshape(-1))
+        return jpeg_message(image, BAG_TYPES.header(stamp, frame_id), JPEG_QUALITY)
 
     def _command(self, stamp: int, received: int, action_J: np.ndarray) -> None:
         """

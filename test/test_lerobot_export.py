@@ -250,6 +250,12 @@ def test_the_command_tells_what_it_did(bags, tmp_path, capsys):
     assert info['features']['action']['dtype'] == 'float32' and info['fps'] == 5
     with pytest.raises(SystemExit, match='exists already'):
         main(command)
+    shutil.copytree(bags, tmp_path / 'bags')
+    [mcap] = (tmp_path / 'bags/ep0').glob('*.mcap')
+    os.truncate(mcap, mcap.stat().st_size // 2)
+    with pytest.raises(SystemExit, match='1'):
+        main(['export', str(tmp_path / 'bags'), '--out', str(tmp_path / 'rest'), *command[4:]])
+    assert 'fault: ' in capsys.readouterr().out and (tmp_path / 'rest/meta').is_dir()
 
 
 RUN = """

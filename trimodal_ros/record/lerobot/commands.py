@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, TYPE_CHECKING
 
@@ -46,7 +47,8 @@ def export(episodes: Annotated[list[Path], tyro.conf.Positional], out: Path, rob
     A frame is what the live node would have observed: the images, in the size they were recorded
     in, and the newest joints not newer than they. Its action is the position commanded one step
     later. Beside LeRobot's timestamp, frame_index / fps, each frame has the header stamps of all
-    its inputs (``stamp_ns``) and whether somebody had taken over (``intervention``).
+    its inputs (``stamp_ns``) and whether somebody had taken over (``intervention``). Ends with 1
+    if an episode is damaged, or nothing in it can be observed.
 
     :param episodes: Directories with episodes in them (rosbag2, MCAP), at any depth.
     :param out: Folder of the dataset; it must not exist.
@@ -65,6 +67,12 @@ def export(episodes: Annotated[list[Path], tyro.conf.Positional], out: Path, rob
     done = export_episodes(episodes, out, RobotSpec.from_yaml(robot), fps, label_topic, encoding,
                            dtype, freshness)
     _print_exported(done, out)
+    _exit_if_any(each.fault for each in done)
+
+
+def _exit_if_any(faults: Iterable[str]) -> None:
+    if any(faults):
+        raise SystemExit(1)
 
 
 def _print_exported(done: list[Exported], out: Path) -> None:
@@ -92,6 +100,7 @@ def import_(dataset: Annotated[Path, tyro.conf.Positional], out: Path, robot: Pa
     Joints and cameras are found by name. Videos that are missing or damaged are reported, the
     rest is imported; training needs a robot YAML with no other cameras than there are. Stamps
     are those in ``stamp_ns``, where there are any, else the dataset's timestamps, from 1 s on.
+    Ends with 1 if an episode can't be imported at all.
 
     :param dataset: Folder of the dataset.
     :param out: Directory that gets one rosbag2 directory an episode. Those already there are kept.
@@ -101,7 +110,9 @@ def import_(dataset: Annotated[Path, tyro.conf.Positional], out: Path, robot: Pa
     from .to_bags import Importer
     from ...spec import RobotSpec
     importer = Importer(dataset, RobotSpec.from_yaml(robot), settings)
-    _print_imported(importer, importer.run(out), out)
+    done = importer.run(out)
+    _print_imported(importer, done, out)
+    _exit_if_any(each.fault for each in done)
 
 
 def _print_imported(importer: Importer, done: list[Imported], out: Path) -> None:

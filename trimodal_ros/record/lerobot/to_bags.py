@@ -35,6 +35,7 @@ from .video import read_frames
 from ..episode import EpisodeError, EpisodeInfo
 from ..lock import locked
 from ..writer import EpisodeWriter, put_partial_away
+from ...observe.instruction import normalize_instruction
 from ...progress import progress_bar
 from ...spec import NS_PER_S, RobotSpec
 
@@ -104,8 +105,11 @@ class Importer:
                info: EpisodeInfo) -> list[str]:
         """Write frames ``span`` to an episode and return what is missing in it."""
         first, end = span
-        info = replace(info, instruction=numbers.sentences[first], robot=self.robot.content_hash,
-                       interventions=numbers.interventions(first, end))
+        sentence = numbers.sentences[first]
+        said_so = sentence == normalize_instruction(info.instruction)
+        info = replace(info, instruction=sentence, robot=self.robot.content_hash,
+                       interventions=numbers.interventions(first, end),
+                       paraphrases=info.paraphrases if said_so else ())
         videos = [_Video(camera, entry.videos[key], numbers.time_s_N[first:end], self.dataset.fps)
                   for camera, key in self.camera_keys.items()]
         writer = EpisodeWriter(path, info)

@@ -13,8 +13,8 @@ OUT ?= out
 CHECKPOINT ?= models/so101_tabletop
 SHELL := /bin/bash
 
-.PHONY: help demo test lint setup gl browser figures figures-ros checkpoint benchmark-alignment benchmark-latency \
-        soak clean
+.PHONY: help demo test lint setup gl browser figures figures-ros checkpoint retrain retrain-control \
+        benchmark-alignment benchmark-latency soak check-lerobot clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -25,6 +25,8 @@ help:
 	@echo 'make benchmark-alignment  what alignment is worth, hours; needs make checkpoint'
 	@echo 'make benchmark-latency    age, overhead and time from fault to hold, 30 min; leave the machine alone'
 	@echo 'make soak                 an hour of tasks and faults: memory, threads, holds'
+	@echo 'make retrain      watch a weak policy, take over, train on that, compare: under an hour'
+	@echo 'make check-lerobot        exports in the hands of the real lerobot, 5 GB into $(LEROBOT)'
 	@echo 'make checkpoint   demonstrate, train, correct, train: the shipped checkpoint, under 2 h'
 
 setup: $(READY) gl
@@ -90,6 +92,33 @@ checkpoint: setup
 	  --initial $(WORK)/third --out $(WORK)/fourth --steps 5000 --start-steps 0
 	@echo 'the new checkpoint is $(WORK)/fourth; models/ is left as it is'
 
+# What doc/retraining.md shows: the on-policy round as a user with a real arm does it. A weak
+# policy of few demonstrations is watched, a scripted person takes over when it gets nowhere, and
+# what was recorded of that goes into the next one. Goes on where it was interrupted.
+ROUND ?= $(OUT)/retrain
+ROLLOUT := $(BIN)/python -m trimodal_ros.evaluate rollout --episodes 200 --seed 1900000
+NEXT := --initial $(ROUND)/weak --steps 1500 --start-steps 0
+
+retrain: setup
+	$(SIM) demonstrate --out $(ROUND)/demonstrations --episodes 200
+	$(TRAIN) --episodes $(ROUND)/demonstrations --out $(ROUND)/weak --steps 1200
+	$(SIM) watch --checkpoint $(ROUND)/weak --out $(ROUND)/watched --episodes 300 --seed 40000
+	$(TRAIN) --episodes $(ROUND)/demonstrations $(ROUND)/watched $(NEXT) --out $(ROUND)/retrained
+	$(ROLLOUT) --checkpoint $(ROUND)/weak --json $(ROUND)/weak.json
+	$(ROLLOUT) --checkpoint $(ROUND)/retrained --json $(ROUND)/retrained.json
+	$(BIN)/python -m benchmarks.paired --first $(ROUND)/weak.json --second $(ROUND)/retrained.json
+
+# What the recordings are worth beside more training without them, and the weights beside none.
+retrain-control: retrain
+	$(TRAIN) --episodes $(ROUND)/demonstrations $(NEXT) --out $(ROUND)/control
+	$(TRAIN) --episodes $(ROUND)/demonstrations $(ROUND)/watched $(NEXT) --out $(ROUND)/unweighted \
+	  --before-s 0 --frame-weights.intervention 1 --frame-weights.policy 1
+	$(ROLLOUT) --checkpoint $(ROUND)/control --json $(ROUND)/control.json
+	$(ROLLOUT) --checkpoint $(ROUND)/unweighted --json $(ROUND)/unweighted.json
+	$(BIN)/python -m benchmarks.paired --first $(ROUND)/control.json --second $(ROUND)/retrained.json
+	$(BIN)/python -m benchmarks.paired --first $(ROUND)/unweighted.json \
+	  --second $(ROUND)/retrained.json
+
 # What doc/alignment.md shows; hours on two cores, goes on where it was interrupted.
 HELD_OUT := $(WORK)/held_out
 
@@ -108,6 +137,14 @@ benchmark-latency: setup
 
 soak: setup
 	$(BIN)/python -m benchmarks.soak --out $(OUT)/soak.json
+
+# The newest lerobot that this Python can have: 0.6 needs 3.12, as in PYTHON=python3.12.
+LEROBOT ?= $(OUT)/lerobot
+
+check-lerobot: setup
+	[ -x $(LEROBOT)/bin/python ] || $(PYTHON) -m venv $(LEROBOT)
+	$(LEROBOT)/bin/pip install --disable-pip-version-check -q 'lerobot[dataset]<0.7'
+	LEROBOT_PYTHON=$(LEROBOT)/bin/python $(BIN)/python -m pytest test/test_lerobot_loader.py
 
 clean:
 	rm -rf build install log $(OUT)

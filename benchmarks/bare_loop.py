@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.cameras import CameraRun, make_frames
 from trimodal_ros.observe.image import decode_image
 from trimodal_ros.record.messages import BAG_TYPES
-from trimodal_ros.sim.messages import image_message
+from trimodal_ros.record.sensor_messages import image_message
 from trimodal_ros.spec import CameraSpec
 
 SEEN_PX = (128, 96)  # what the policy sees of each camera: width, height

@@ -64,7 +64,7 @@ class Camera:
         from sensor_msgs.msg import Image
 
         from trimodal_ros.nodes.ros import ROS_TYPES, SENSOR_QOS
-        from trimodal_ros.sim.messages import image_message
+        from trimodal_ros.record.sensor_messages import image_message
         self._header = ROS_TYPES.header
         self._publisher = node.create_publisher(Image, camera_topic(index), SENSOR_QOS)
         self._messages = [image_message(frame, 0, '', ROS_TYPES)

@@ -52,8 +52,8 @@ from trimodal_ros.plan.checkpoint import save_checkpoint
 from trimodal_ros.plan.encoders import open_encoders
 from trimodal_ros.plan.normalize import JointStatistics
 from trimodal_ros.plan.policy import Policy, PolicyConfig
+from trimodal_ros.record.sensor_messages import joint_state_message
 from trimodal_ros.sim.controller import Refused, TrajectoryController
-from trimodal_ros.sim.messages import joint_state_message
 from trimodal_ros.spec import CameraSpec, NS_PER_S, RobotSpec
 
 SO101 = share_dir() / 'config' / 'robots' / 'so101.yaml'

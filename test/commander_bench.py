@@ -26,8 +26,8 @@ from trimodal_ros.command.commander import Commander
 from trimodal_ros.command.interlock import Interlock
 from trimodal_ros.command.pilot import Pilot
 from trimodal_ros.record.messages import BAG_TYPES
+from trimodal_ros.record.sensor_messages import image_message, joint_state_message
 from trimodal_ros.sim.lockstep import chunk_trajectory
-from trimodal_ros.sim.messages import image_message, joint_state_message
 from trimodal_ros.spec import NS_PER_S, RobotSpec
 from trimodal_ros.stopwatch import Stopwatch
 

@@ -37,8 +37,8 @@ from trajectory_msgs.msg import JointTrajectory
 
 from trimodal_ros.nodes.ros import LATCHED_QOS, now_ns, ROS_TYPES, SENSOR_QOS
 from trimodal_ros.observe.stamp import stamp_ns
+from trimodal_ros.record.sensor_messages import image_message, joint_state_message
 from trimodal_ros.sim.controller import Refused, TrajectoryController
-from trimodal_ros.sim.messages import image_message, joint_state_message
 
 HEAR_ALL_QOS = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
 REST_J = [-1.7, -0.05, 0.04, 1.5, -1.64, 0.4]

@@ -28,7 +28,7 @@ import yaml
 
 from trimodal_ros.nodes.recorder import RecorderNode
 from trimodal_ros.nodes.ros import LATCHED_QOS, now_ns, ROS_TYPES, SENSOR_QOS
-from trimodal_ros.sim.messages import image_message, joint_state_message
+from trimodal_ros.record.sensor_messages import image_message, joint_state_message
 from trimodal_ros.spec import RobotSpec
 
 SENTENCE = 'put the red cube on the left plate'

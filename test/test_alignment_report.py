@@ -26,7 +26,7 @@ from trimodal_ros.evaluate.gallery import embed_episodes, Gallery, GalleryError
 from trimodal_ros.plan.checkpoint import content_hash, load_checkpoint, save_checkpoint
 from trimodal_ros.plan.policy import Policy
 from trimodal_ros.record.episode import find_episodes, read_info
-from trimodal_ros.record.moments import read_moments
+from trimodal_ros.record.moments import read_labelled
 
 
 @pytest.fixture(scope='module')
@@ -60,13 +60,13 @@ def test_command_reports_everything(report, small_checkpoint, so101):
 
 def test_gallery_is_what_the_robot_would_see(policy, gallery, episodes):
     """Catches images, joints, sentences and chunks of different moments put together."""
-    moments = [(path, *moment) for path in find_episodes(episodes)
-               for moment in read_moments(path, policy.robot, 'demonstration')]
+    moments = [(path, moment.observation, moment.chunk_TJ) for path in find_episodes(episodes)
+               for moment in read_labelled(path, policy.robot, 'demonstration')]
     assert len(moments) == len(gallery.group_N) == 48
     for index in range(0, 48, 5):
-        path, observation, label = moments[index]
+        path, observation, chunk_TJ = moments[index]
         info = read_info(path)
-        np.testing.assert_allclose(gallery.target_NTJ[index], label.position_TJ, atol=1e-6)
+        np.testing.assert_allclose(gallery.target_NTJ[index], chunk_TJ, atol=1e-6)
         assert gallery.told[gallery.group_N[index]] == ', '.join(info.task.values())
         assert gallery.progress_N[index] == index % 12 / 12
         plans = [policy.plan(replace(observation, instruction=sentence)).position_TJ
@@ -79,8 +79,8 @@ def test_gallery_has_every_vector(policy, gallery, episodes):
     def same(name, z_ND):
         np.testing.assert_allclose(gallery.z[name], z_ND.detach().numpy(), atol=1e-5)
     z = {name: torch.from_numpy(z_ND) for name, z_ND in gallery.z.items()}
-    observations = [observation for path in find_episodes(episodes)
-                    for observation, _ in read_moments(path, policy.robot, 'demonstration')]
+    observations = [moment.observation for path in find_episodes(episodes)
+                    for moment in read_labelled(path, policy.robot, 'demonstration')]
     with torch.no_grad():
         same('vision', policy.embed_images({
             name: torch.from_numpy(np.stack([each.images[name] for each in observations]))

@@ -19,7 +19,7 @@ import json
 import pytest
 import torch
 
-from benchmarks import alignment, central, gradients, loss_memory, paired, ranking
+from benchmarks import alignment, cache, central, gradients, loss_memory, paired, ranking
 from trimodal_ros.plan.checkpoint import load_checkpoint, save_checkpoint
 from trimodal_ros.spec import Observation
 
@@ -173,3 +173,13 @@ def test_soak_tells_growth_and_a_missed_hold():
 def test_cells_carry_their_interval(values, text):
     """Catches a mean of few seeds shown as if it were certain."""
     assert alignment._cell(values) == text
+
+
+def test_cache_benchmark_uses_all_it_wrote(tmp_path, capsys):
+    """Catches a recording that is dropped instead of read, and is fast for that; and leftovers."""
+    cache.main(seconds=(3.0,), workers=1, folder=tmp_path, json_file=tmp_path / 'cache.json')
+    (row,) = json.loads((tmp_path / 'cache.json').read_text())['rows']
+    assert row['frames'] == 30 and row['dropped'] == {}
+    assert row['bytes'] > 3 * 60 * 640 * 480 * 3 and row['largest_mib'] > 50
+    assert 'times real time' in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ['cache.json']

@@ -35,7 +35,7 @@ import pytest
 from trimodal_ros.command.commander import STRAY
 from trimodal_ros.command.interlock import Interlock
 from trimodal_ros.record.messages import BAG_TYPES
-from trimodal_ros.sim.messages import image_message, joint_state_message
+from trimodal_ros.record.sensor_messages import image_message, joint_state_message
 from trimodal_ros.spec import NS_PER_S
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from trimodal_ros.observe.observer import Observer
 from trimodal_ros.record.messages import BAG_TYPES
-from trimodal_ros.sim.messages import image_message, joint_state_message
+from trimodal_ros.record.sensor_messages import image_message, joint_state_message
 
 MS = 1_000_000
 

@@ -15,6 +15,7 @@
 
 """The index of moments: what it holds, and that it is brought up to date and no more."""
 
+from collections import Counter
 import os
 import shutil
 
@@ -27,14 +28,14 @@ from trimodal_ros.command.playback import JointReference
 from trimodal_ros.evaluate import index as index_module
 from trimodal_ros.evaluate.index import INDEX_DIR, update_index
 from trimodal_ros.plan.checkpoint import load_checkpoint
-from trimodal_ros.record.episode import EpisodeError, EpisodeInfo, find_episodes, read_info
+from trimodal_ros.record.episode import EpisodeInfo, find_episodes, read_info
 from trimodal_ros.record.messages import BAG_TYPES, serialize
-from trimodal_ros.record.moments import read_moments, Replay
+from trimodal_ros.record.moments import read_commanded, read_labelled, Replay, Sampling
 from trimodal_ros.record.reader import read_messages
+from trimodal_ros.record.sensor_messages import joint_state_message
 from trimodal_ros.record.writer import EpisodeWriter
 from trimodal_ros.sim.controller import TrajectoryController
 from trimodal_ros.sim.demonstrate import LABEL_TOPIC
-from trimodal_ros.sim.messages import joint_state_message
 from trimodal_ros.spec import NS_PER_S, RobotSpec, Trajectory
 
 EVERY_S = 0.2
@@ -51,6 +52,12 @@ def bags(episodes, tmp_path):
     return shutil.copytree(episodes, tmp_path / 'bags')
 
 
+def observations(path, robot, dropped=None) -> list:
+    dropped = Counter() if dropped is None else dropped
+    return [moment.observation
+            for moment in read_commanded(path, robot, Sampling(EVERY_S), dropped)]
+
+
 def test_chunks_are_what_the_controller_played():
     """Catches future commands taken from a plan that a later one replaced or that history forgot.
 
@@ -62,9 +69,14 @@ def test_chunks_are_what_the_controller_played():
     events = {start_ns + 40_000_000 * n + int(rng.integers(2e7)): n for n in range(8, 58)}
     wanted = {start_ns + 100_000_000 * n: None for n in range(60)}
     controller.start(rest_J, min(events))
+    stamps, chunks = start_ns + 100_000_000 * np.array([0, 3, 17, 25, 50]), {}
     for now_ns in sorted({*events, *wanted}):
+        at_J = rest_J if now_ns < min(events) else controller.reference(now_ns).position_J
         replay.feed('joint_states', now_ns, joint_state_message(
-            robot.joint_names, rest_J, rest_J * 0, now_ns, BAG_TYPES))
+            robot.joint_names, at_J, rest_J * 0, now_ns, BAG_TYPES))
+        if now_ns in stamps:
+            replay.chunks.ask(now_ns)
+        chunks.update(replay.chunks.finished())
         if now_ns in events:
             stamp = 0 if events[now_ns] == 20 else now_ns - int(rng.integers(1e8))  # 0: now
             time_s_T = 0.12 + np.cumsum(rng.uniform(0.01, 0.2, 5))
@@ -74,8 +86,10 @@ def test_chunks_are_what_the_controller_played():
             replay.feed('joint_trajectory', now_ns, message)
         if now_ns in wanted:
             wanted[now_ns] = controller.reference(now_ns).position_J
-    stamp_N = start_ns + 100_000_000 * np.array([0, 3, 17, 25, 50])
-    for stamp, chunk_TJ in zip(stamp_N, replay.chunks(stamp_N)):
+    replay.chunks.end(now_ns)
+    chunks.update(replay.chunks.finished())
+    assert list(chunks) == list(stamps)
+    for stamp, chunk_TJ in chunks.items():
         slow_TJ = [wanted[stamp + 100_000_000 * k] for k in range(1, robot.horizon + 1)]
         assert np.abs(chunk_TJ - slow_TJ).max() < 1e-9, np.abs(chunk_TJ - slow_TJ).max(1)
 
@@ -88,7 +102,9 @@ def test_chunks_of_teleoperation_are_what_was_measured():
         replay.feed('joint_states', n, joint_state_message(
             robot.joint_names, np.array([n, 2 * n, 0.0]) / 4, np.zeros(3),
             NS_PER_S + n * NS_PER_S // 4, BAG_TYPES))
-    chunk_TJ, = replay.chunks(np.array([NS_PER_S]))
+    replay.chunks.ask(NS_PER_S)
+    assert replay.chunks.end(4) == 4  # it moves: nobody knows how it went on
+    (_, chunk_TJ), = replay.chunks.finished()
     expected_T = np.minimum(0.1 * np.arange(1, robot.horizon + 1), 0.75)
     assert np.allclose(chunk_TJ, np.stack([expected_T, 2 * expected_T, 0 * expected_T], axis=1))
 
@@ -96,9 +112,9 @@ def test_chunks_of_teleoperation_are_what_was_measured():
 def test_moments_are_those_the_node_would_have_observed(episodes, so101):
     """Catches an index of other observations than the policy's, or at other times than asked."""
     path = find_episodes(episodes)[0]
-    labelled = {observation.stamp_ns: observation
-                for observation, _ in read_moments(path, so101, LABEL_TOPIC)}
-    moments = list(Replay(path, so101).observations(EVERY_S))
+    labelled = {moment.observation.stamp_ns: moment.observation
+                for moment in read_labelled(path, so101, LABEL_TOPIC)}
+    moments = observations(path, so101)
     assert [moment.stamp_ns for moment in moments] == sorted(labelled)[::2]
     for moment in moments:
         same = labelled[moment.stamp_ns]
@@ -109,15 +125,16 @@ def test_moments_are_those_the_node_would_have_observed(episodes, so101):
 def test_what_keeps_an_episode_from_being_observed_is_named(tmp_path, episodes, so101):
     """Catches an empty index of a bag whose joint states were never recorded."""
     path = rewritten(find_episodes(episodes)[0], tmp_path / 'blind', without='joint_states')
-    with pytest.raises(EpisodeError, match='blind.*joint_states: none yet'):
-        list(Replay(path, so101).observations(EVERY_S))
+    dropped = Counter()
+    assert observations(path, so101, dropped) == []
+    assert dropped == {'joint_states: missing': 12}
 
 
 def test_index_holds_what_the_policy_makes_of_the_moments(policy, bags):
     """Catches vectors of another modality, chunk or order than they are taken for."""
     stored = next(iter(update_index(policy, bags, EVERY_S)))
-    replay = Replay(stored.path, policy.robot)
-    moments = list(replay.observations(EVERY_S))
+    chosen = list(read_commanded(stored.path, policy.robot, Sampling(EVERY_S), Counter()))
+    moments = [each.observation for each in chosen]
     assert stored.stamp_N.tolist() == [moment.stamp_ns for moment in moments]
     assert np.allclose(stored.seconds_N, EVERY_S * np.arange(len(moments)))
     assert stored.instruction == moments[0].instruction
@@ -126,7 +143,7 @@ def test_index_holds_what_the_policy_makes_of_the_moments(policy, bags):
             z_image = policy.embed_images({name: torch.from_numpy(image.copy()).permute(2, 0, 1)
                                            [None] for name, image in moment.images.items()})
             z_motion = policy.embed_motion(torch.from_numpy(
-                replay.chunks(stored.stamp_N[n:n + 1])).float())
+                chosen[n].chunk_TJ[None]).float())
             fused = policy.fuse('vision_action', z_image, z_motion)
         for name, z_BD in (('vision', z_image), ('action', z_motion), ('vision_action', fused)):
             assert np.allclose(stored.z[name][n], z_BD[0], atol=1e-4), name

@@ -20,7 +20,7 @@ import pytest
 from trimodal_ros.observe.joints import decode_joints, JointStateError
 from trimodal_ros.observe.observer import NotReady, Observer
 from trimodal_ros.record.messages import BAG_TYPES
-from trimodal_ros.sim.messages import image_message, joint_state_message
+from trimodal_ros.record.sensor_messages import image_message, joint_state_message
 from trimodal_ros.spec import NS_PER_S, RobotSpec
 
 ROBOT = RobotSpec.make_example()

@@ -26,7 +26,7 @@ from trimodal_ros.observe.image import (
 from trimodal_ros.observe.instruction import InstructionError, normalize_instruction
 from trimodal_ros.observe.observer import Freshness, NotReady, Observer
 from trimodal_ros.record.messages import BAG_TYPES
-from trimodal_ros.sim.messages import image_message, joint_state_message
+from trimodal_ros.record.sensor_messages import image_message, joint_state_message
 from trimodal_ros.spec import CameraSpec, NS_PER_S, RobotSpec
 
 ROBOT = RobotSpec.make_example()

@@ -27,7 +27,7 @@ from trimodal_ros.command.limits import check_limits, LimitError
 from trimodal_ros.command.pilot import Pilot
 from trimodal_ros.observe.observer import NotReady
 from trimodal_ros.record.messages import BAG_TYPES
-from trimodal_ros.sim.messages import image_message, joint_state_message
+from trimodal_ros.record.sensor_messages import image_message, joint_state_message
 from trimodal_ros.spec import NS_PER_S
 
 

@@ -24,7 +24,7 @@ import pytest
 
 from trimodal_ros.record.episode import EpisodeError, EpisodeInfo, find_episodes, read_info
 from trimodal_ros.record.messages import BAG_TYPES, serialize
-from trimodal_ros.record.moments import read_moments
+from trimodal_ros.record.moments import read_labelled
 from trimodal_ros.record.qos import LATCHED
 from trimodal_ros.record.reader import read_messages
 from trimodal_ros.record.writer import EpisodeWriter
@@ -104,7 +104,7 @@ def test_bag_and_live_observations_are_equal(simulated, so101, tmp_path):
     path = tmp_path / 'parity'
     record_episode(path, simulated, so101, 5, ['put the {object} on the {place}'], 'on-policy',
                    commander, max_steps=6)
-    replayed = [observation for observation, _ in read_moments(path, so101, LABEL_TOPIC)]
+    replayed = [moment.observation for moment in read_labelled(path, so101, LABEL_TOPIC)]
     assert len(replayed) == len(lived) == 6
     for live, bag in zip(lived, replayed):
         assert live.instruction == bag.instruction and dict(live.stamps_ns) == dict(bag.stamps_ns)
@@ -116,9 +116,8 @@ def test_bag_and_live_observations_are_equal(simulated, so101, tmp_path):
 
 def test_demonstrated_commands_are_seen_from_the_bag(episodes, so101):
     """Catches command_J stuck at the measured joints when read from a bag."""
-    moments = list(read_moments(find_episodes(episodes)[0], so101, LABEL_TOPIC))
-    lag = [np.abs(observation.command_J - observation.position_J).max()
-           for observation, _ in moments[1:]]
+    moments = list(read_labelled(find_episodes(episodes)[0], so101, LABEL_TOPIC))
+    lag = [np.abs(seen.command_J - seen.position_J).max()
+           for seen in (moment.observation for moment in moments[1:])]
     assert max(lag) > 0.01
-    label = moments[0][1]
-    assert label.position_TJ.shape == (16, 6) and label.stamp_ns == moments[0][0].stamp_ns
+    assert moments[0].chunk_TJ.shape == (16, 6)

@@ -13,6 +13,7 @@
 # limitations under the License.
 
 import os
+from pathlib import Path
 import subprocess
 import sys
 
@@ -25,7 +26,7 @@ import torch
 from trimodal_ros.plan.checkpoint import content_hash, read_config
 from trimodal_ros.plan.policy import PolicyConfig
 from trimodal_ros.record.episode import find_episodes
-from trimodal_ros.record.moments import read_moments
+from trimodal_ros.record.moments import read_labelled
 from trimodal_ros.train.batches import BatchSource
 from trimodal_ros.train.cache import open_frames
 from trimodal_ros.train.loop import Run, train
@@ -38,11 +39,12 @@ def test_cache_is_what_the_episodes_hold(episodes, so101):
     again = open_frames([episodes], so101, 'demonstration', 1)
     index = 0
     for number, path in enumerate(find_episodes(episodes)):
-        for observation, label in read_moments(path, so101, 'demonstration'):
+        for moment in read_labelled(path, so101, 'demonstration'):
+            observation = moment.observation
             assert frames.episode_N[index] == number
             assert np.array_equal(frames.images['wrist'][index][0], observation.images['wrist'])
             assert np.allclose(frames.command_NJ[index], observation.command_J, atol=1e-6)
-            assert np.allclose(again.chunk_NTJ[index], label.position_TJ, atol=1e-6)
+            assert np.allclose(again.chunk_NTJ[index], moment.chunk_TJ, atol=1e-6)
             index += 1
     assert index == len(frames.episode_N)
 
@@ -73,8 +75,12 @@ def test_batches_are_by_step_and_one_window_an_episode(episodes, so101):
     {'policy': PolicyConfig(embed_dim=16, vision_width=32, motion_width=16, decoder='flow')}])
 def test_resumed_training_is_the_same_to_the_bit(episodes, tmp_path, monkeypatch, changes):
     """Catches optimizer, dropout, noise, batch, memory or weighting lost at an interrupt."""
+    assert_resumes(small_settings(episodes, steps=4, **changes), tmp_path, monkeypatch)
+
+
+def assert_resumes(settings, tmp_path, monkeypatch) -> Path:
+    """Train at one go and with an interrupt, compare, and return the checkpoint."""
     whole, parts = tmp_path / 'whole', tmp_path / 'parts'
-    settings = small_settings(episodes, steps=4, **changes)
     train(settings, whole, workers=1, save_every=2)
 
     real_step = Run.step
@@ -93,6 +99,7 @@ def test_resumed_training_is_the_same_to_the_bit(episodes, tmp_path, monkeypatch
     assert all(torch.equal(first[name], second[name]) for name in first)
     rows = (tmp_path / 'parts.training' / 'log.csv').read_text().splitlines()
     assert [row.split(',')[0] for row in rows] == ['step', '2', '4']
+    return whole
 
 
 @pytest.mark.parametrize('renamed', [False, True])

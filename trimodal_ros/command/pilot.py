@@ -37,7 +37,7 @@ from .hold import hold_trajectory
 from .limits import check_first_step, LimitError, with_start
 from .playback import CommandedMotion, JointReference
 from .ramp import ramp_in
-from ..observe.observer import NotReady, Observer
+from ..observe.observer import Joined, NotReady, Observer
 from ..spec import NS_PER_S, Observation, RobotSpec, SpecError, Trajectory
 from ..stopwatch import Stopwatch
 
@@ -88,9 +88,7 @@ class Pilot:
         with self.lock:
             if not self.observer.instruction:
                 raise NotReady('no instruction')
-            if not self.stray():
-                self._begin_where_the_arm_rests(started_ns)
-            joined = self.observer.join(started_ns, self.commanded.position_at)
+            joined = self.join()
         observation, received_ns = joined.observation(), joined.received_ns
         self.stopwatch.lap('convert')
         try:
@@ -103,6 +101,14 @@ class Pilot:
         outcome = self._command(planned, observation)
         self.stopwatch.lap('check')
         return self._decided(observation, received_ns, started_ns, outcome, planned.alignment)
+
+    def join(self) -> Joined:
+        """Join the newest inputs with what is commanded. Raises NotReady."""
+        now_ns = self.clock()
+        with self.lock:
+            if not self.stray():
+                self._begin_where_the_arm_rests(now_ns)
+            return self.observer.join(now_ns, self.commanded.position_at)
 
     def _decided(self, observation: Observation, received_ns: int, started_ns: int,
                  outcome: Outcome, alignment: Mapping[str, float] | None = None) -> Decision:
@@ -153,10 +159,13 @@ class Pilot:
 
     def lateness(self, observation: Observation, now_ns: int) -> str:
         """Return why a command for an observation is too late now, '' if it isn't."""
-        name, stamp_ns = min(observation.stamps_ns.items(), key=lambda stamp: stamp[1])
-        age_s, most_s = (now_ns - stamp_ns) / NS_PER_S, self.rules.freshness.max_age_s
-        return '' if age_s <= most_s else (
-            f'late: {name!r} is {age_s:.3f} s old, at most {most_s} s is allowed')
+        freshness = self.rules.freshness
+        left_s = {name: freshness.max_age_of(name) - (now_ns - stamp_ns) / NS_PER_S
+                  for name, stamp_ns in observation.stamps_ns.items()}
+        name = min(left_s, key=left_s.get)
+        most_s = freshness.max_age_of(name)
+        return '' if left_s[name] >= 0 else (
+            f'late: {name!r} is {most_s - left_s[name]:.3f} s old, at most {most_s} s is allowed')
 
     def _guard(self, planned: Trajectory, instruction: str) -> None:
         if instruction != self._planned_for:

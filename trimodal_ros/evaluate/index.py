@@ -21,6 +21,7 @@ Shapes: N moments of an episode, B of a batch, D shared dimension, T steps, J jo
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 import hashlib
@@ -35,13 +36,13 @@ import torch
 
 from ..plan.policy import Policy
 from ..progress import progress_bar
-from ..record.episode import EpisodeError, EpisodeInfo, find_episodes, read_info
+from ..record.episode import EpisodeError, EpisodeInfo, find_episodes, read_info, start_of
 from ..record.lock import locked
-from ..record.moments import Replay
+from ..record.moments import read_commanded, Sampling
 from ..spec import NS_PER_S
 
 INDEX_DIR = '.trimodal_index'
-INDEX_VERSION = 1  # raise it when the same bag and checkpoint give other vectors
+INDEX_VERSION = 2  # raise it when the same bag and checkpoint give other vectors
 SUFFIX = '.safetensors'
 BATCH = 32
 
@@ -163,16 +164,18 @@ def _embed_episode(policy: Policy, path: Path,
     if info.robot != policy.robot.content_hash:
         raise EpisodeError(f'{path}: recorded on robot {info.robot}, the checkpoint was trained '
                            f'for {policy.robot.name} ({policy.robot.content_hash})')
-    replay = Replay(path, policy.robot)
-    observations = replay.observations(every_s)
-    stamps, parts = [], []
-    while batch := list(islice(observations, BATCH)):
-        stamps += [observation.stamp_ns for observation in batch]
-        parts.append(embed_views(policy, [observation.images for observation in batch]))
-    stamp_N = np.array(stamps)
-    z = _with_action(policy, np.concatenate(parts), replay.chunks(stamp_N))
-    return {'stamp': stamp_N, **z}, {'instruction': info.instruction, 'task': _task(info),
-                                     'start_ns': replay.start_ns}
+    dropped: Counter[str] = Counter()
+    moments = read_commanded(path, policy.robot, Sampling(every_s), dropped)
+    stamps, views, chunks = [], [], []
+    while batch := list(islice(moments, BATCH)):
+        stamps += [moment.observation.stamp_ns for moment in batch]
+        views.append(embed_views(policy, [moment.observation.images for moment in batch]))
+        chunks += [moment.chunk_TJ for moment in batch]
+    if not stamps:
+        raise EpisodeError(f'{path}: nothing can be observed: {dict(dropped)}')
+    z = _with_action(policy, np.concatenate(views), np.stack(chunks))
+    return {'stamp': np.array(stamps), **z}, {
+        'instruction': info.instruction, 'task': _task(info), 'start_ns': start_of(path)}
 
 
 def _task(info: EpisodeInfo) -> str:

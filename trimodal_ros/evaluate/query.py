@@ -35,7 +35,7 @@ from ..observe.image import decode_image
 from ..observe.instruction import normalize_instruction
 from ..plan.policy import Policy
 from ..record.messages import BAG_TYPES
-from ..sim.messages import image_message
+from ..record.sensor_messages import image_message
 
 By = Literal['vision', 'action', 'both']
 Z_OF = {'vision': 'vision', 'action': 'action', 'both': 'vision_action'}

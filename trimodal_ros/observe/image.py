@@ -12,7 +12,11 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""A sensor_msgs/Image as the policy sees it: RGB uint8 in the size of the camera's spec."""
+"""
+An image as the policy sees it: RGB uint8 in the size of the camera's spec.
+
+A message is a sensor_msgs/Image, or a CompressedImage (JPEG or PNG) as recorders write it.
+"""
 
 from __future__ import annotations
 
@@ -60,6 +64,8 @@ def same_pixels(first, second) -> bool:
 
 def to_rgb(message, name: str) -> np.ndarray:
     """Return a message's pixels as RGB uint8 [H, W, 3] in the size they were sent in."""
+    if is_compressed(message):
+        return _decompress(message, name)
     rows = _unpad(message, name)
     try:
         return _convert(message, rows)
@@ -68,8 +74,33 @@ def to_rgb(message, name: str) -> np.ndarray:
                          f'cannot be converted to rgb8: {error!r}') from error
 
 
+def is_compressed(message) -> bool:
+    """Tell a sensor_msgs/CompressedImage from an Image."""
+    return hasattr(message, 'format')
+
+
+def _decompress(message, name: str) -> np.ndarray:
+    check_layout(message, name)
+    try:
+        image = cv2.imdecode(np.frombuffer(message.data, dtype=np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error as error:  # such as one that says it is huge
+        raise ImageError(f'camera {name!r}: {message.format!r}: {error}') from error
+    if image is None:
+        raise ImageError(f'camera {name!r}: {len(message.data)} bytes of {message.format!r} are '
+                         'no image that can be decoded')
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
 def check_layout(message, name: str) -> None:
-    """Raise ImageError, naming the camera, where encoding, size, step and data don't fit."""
+    """
+    Raise ImageError, naming the camera, where encoding, size, step and data don't fit.
+
+    A compressed image shows what is wrong with it only when it is decoded, but for an empty one.
+    """
+    if is_compressed(message):
+        if len(message.data) == 0:
+            raise ImageError(f'camera {name!r}: a compressed image without data')
+        return
     height, width, step = message.height, message.width, message.step
     if message.encoding not in BYTES_PER_PIXEL:
         raise ImageError(f'camera {name!r}: encoding {message.encoding!r} is not one of '

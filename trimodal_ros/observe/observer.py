@@ -23,7 +23,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -37,18 +38,20 @@ IMAGE_HISTORY = 4
 MAX_AHEAD_S = 0.05  # of a stamp: clocks of two machines are never quite the same
 PLAINLY_CLOSER_S = 0.005  # free cameras' jitter is less, a period more
 CommandedAt = Callable[[int], 'np.ndarray | None']
+Fault = Literal['missing', 'stale', 'frozen', 'unreadable', 'skewed']
 
 
 class NotReady(Exception):
     """
     No observation can be made now.
 
-    ``what`` names the input and stays the same while the reason's numbers change.
+    ``what`` names the input and stays the same while the reason's numbers change; ``fault`` is
+    the kind of thing that is wrong with it.
     """
 
-    def __init__(self, what: str, reason: str = ''):
+    def __init__(self, what: str, reason: str = '', fault: Fault = 'missing'):
         super().__init__(f'{what}: {reason}' if reason else what)
-        self.what, self.reason = what, reason
+        self.what, self.reason, self.fault = what, reason, fault
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,26 @@ class Freshness:
     """
     How old an input may be, in seconds, by its header stamp: the age budget.
 
-    ``camera_skew_s`` is how far cameras may part; ``frozen_s`` how long a camera may send the same
-    pixels, 0 for ever.
+    ``max_age_s`` goes for all inputs but those named in ``stream_max_age_s``: cameras by name and
+    'joints'. ``camera_skew_s`` is how far cameras may part; ``frozen_s`` how long a camera may
+    send the same pixels, 0 for ever.
     """
 
     max_age_s: float = 0.25
     camera_skew_s: float = 0.05
     frozen_s: float = 0.5
+    stream_max_age_s: Mapping[str, float] = field(default_factory=dict)
+
+    def max_age_of(self, stream: str) -> float:
+        return self.stream_max_age_s.get(stream, self.max_age_s)
+
+    def check_streams(self, robot: RobotSpec) -> None:
+        """Raise ValueError for a maximum age of an input the robot doesn't have."""
+        known = [*(camera.name for camera in robot.cameras), 'joints']
+        for stream in self.stream_max_age_s:
+            if stream not in known:
+                raise ValueError(f'stream_max_age_s: {stream!r} is not an input of {robot.name}; '
+                                 f'known: {", ".join(known)}')
 
 
 @dataclass(frozen=True)
@@ -109,6 +125,7 @@ class Observer:
     def __init__(self, robot: RobotSpec, freshness: Freshness | None = None):
         self.robot = robot
         self.freshness = freshness or Freshness()
+        self.freshness.check_streams(robot)
         self.instruction = ''
         self._images = {camera.name: deque(maxlen=IMAGE_HISTORY) for camera in robot.cameras}
         self._joints = JointHistory(robot)
@@ -179,8 +196,8 @@ class Observer:
 
     def newest_joints(self, now_ns: int) -> JointSample | None:
         """Return what was measured last, or None when a joint of it is older than allowed."""
-        joints = self._joints.newest()
-        if joints is None or now_ns - joints.stamp_ns > self.freshness.max_age_s * NS_PER_S:
+        joints, most_s = self._joints.newest(), self.freshness.max_age_of('joints')
+        if joints is None or now_ns - joints.stamp_ns > most_s * NS_PER_S:
             return None
         return joints
 
@@ -224,21 +241,21 @@ class Observer:
         skew_s = _skew_ns(chosen) / NS_PER_S
         if skew_s > self.freshness.camera_skew_s:
             raise NotReady('cameras', f'{skew_s:.3f} s apart, '
-                           f'at most {self.freshness.camera_skew_s} s is allowed')
+                           f'at most {self.freshness.camera_skew_s} s is allowed', 'skewed')
         return min(sample.stamp_ns for sample in chosen.values()), chosen
 
     def _check_camera(self, camera: CameraSpec, now_ns: int) -> None:
         name, images = f'camera {camera.name!r}', self._images[camera.name]
         if self._wrong[camera.name]:
-            raise NotReady('unreadable image', self._wrong[camera.name])
+            raise NotReady('unreadable image', self._wrong[camera.name], 'unreadable')
         if not images:
             raise NotReady(name, f'no image yet on {camera.topic!r}')
         newest = images[-1]
-        _check_age(name, newest.stamp_ns, now_ns, self.freshness.max_age_s)
+        _check_age(name, newest.stamp_ns, now_ns, self.freshness.max_age_of(camera.name))
         same_s = (newest.stamp_ns - newest.same_since_ns) / NS_PER_S
         if 0 < self.freshness.frozen_s < same_s:
             raise NotReady(f'{name} is frozen', f'the same pixels for {same_s:.2f} s, at most '
-                           f'{self.freshness.frozen_s} s is allowed')
+                           f'{self.freshness.frozen_s} s is allowed', 'frozen')
 
     def _check_joints(self, now_ns: int) -> None:
         missing = self._joints.missing
@@ -246,21 +263,23 @@ class Observer:
             raise NotReady('joint_states', 'none yet' if len(missing) == len(self.robot.joints)
                            else f'nothing yet of {", ".join(map(repr, missing))}')
         if self._joints.wrong:
-            raise NotReady('unusable joint_states', self._joints.wrong)
+            raise NotReady('unusable joint_states', self._joints.wrong, 'unreadable')
         self._check_joints_age(self._joints.newest(), now_ns)
 
     def _check_joints_age(self, joints: JointSample, now_ns: int) -> None:
         of = f'joint {joints.oldest!r} ' if joints.oldest else ''
-        _check_age('joint_states', joints.stamp_ns, now_ns, self.freshness.max_age_s, of)
+        _check_age('joint_states', joints.stamp_ns, now_ns, self.freshness.max_age_of('joints'),
+                   of)
 
     def _joints_at(self, stamp: int, now_ns: int) -> JointSample:
         """Return the newest joints not newer than the image, or the first after it."""
         self._check_joints(now_ns)
         joints = self._joints.as_of(stamp)
         self._check_joints_age(joints, now_ns)
-        if abs(stamp - joints.stamp_ns) > self.freshness.max_age_s * NS_PER_S:
-            raise NotReady('joint_states', f'{abs(stamp - joints.stamp_ns) / NS_PER_S:.3f} s from '
-                           f'the image, at most {self.freshness.max_age_s} s is allowed')
+        apart_s, most_s = (stamp - joints.stamp_ns) / NS_PER_S, self.freshness.max_age_of('joints')
+        if abs(apart_s) > most_s:
+            raise NotReady('joint_states', f'{abs(apart_s):.3f} s from the image, at most '
+                           f'{most_s} s is allowed', 'skewed')
         return joints
 
 
@@ -272,4 +291,5 @@ def _skew_ns(samples: Mapping[str, Sample]) -> int:
 def _check_age(what: str, stamp: int, now_ns: int, max_age_s: float, of: str = '') -> None:
     age_s = (now_ns - stamp) / NS_PER_S
     if not -MAX_AHEAD_S <= age_s <= max_age_s:
-        raise NotReady(what, f'{of}stamped {age_s:.3f} s ago, at most {max_age_s} s is allowed')
+        raise NotReady(what, f'{of}stamped {age_s:.3f} s ago, at most {max_age_s} s is allowed',
+                       'stale')

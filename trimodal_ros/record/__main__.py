@@ -21,6 +21,13 @@ from typing import Annotated
 
 import tyro
 
+from .lerobot.commands import export, import_
+from ..observe.observer import Freshness
+from ..paths import share_dir
+
+ROBOT = share_dir() / 'config' / 'robots' / 'so101.yaml'
+DEFAULT_FRESHNESS = Freshness()
+
 
 def list_episodes(folder: tyro.conf.Positional[Path]) -> None:
     """
@@ -55,11 +62,43 @@ def recover(folder: tyro.conf.Positional[Path], thorough: bool = True) -> None:
         raise SystemExit(1)
 
 
+def sync(episodes: Annotated[list[Path], tyro.conf.Positional], robot: Path = ROBOT,
+         json_file: Annotated[Path | None, tyro.conf.arg(name='json')] = None,
+         freshness: Annotated[Freshness, tyro.conf.arg(name='')] = DEFAULT_FRESHNESS) -> None:
+    """
+    Report how the streams of episodes go together: by stamp, as-of the camera.
+
+    Of each episode: the moments at which the live node could have planned, how far the inputs
+    were apart and how old they were (p50, p95, max), and the moments that are dropped, with the
+    reason. Exits with 1 if an episode is unreadable, or has no moment at all.
+
+    :param episodes: Directories with episodes in them (rosbag2, MCAP), at any depth.
+    :param robot: Robot YAML: joints and cameras.
+    :param json_file: File that gets the figures of every episode.
+    :param freshness: How fresh inputs must be. --frozen-s 0 is for recordings without noise, such
+        as of old simulators, in which a robot at rest looks frozen.
+    """
+    from .episode import find_episodes
+    from .sync import describe_sync, measure_sync
+    from ..evaluate.page import write_json  # a command may reach right
+    from ..progress import progress_bar
+    from ..spec import RobotSpec
+    spec, done = RobotSpec.from_yaml(robot), []
+    for path in progress_bar(find_episodes(*episodes), desc='sync', unit='ep'):
+        done.append(measure_sync(path, spec, freshness))
+        print(describe_sync(done[-1]))
+    if json_file is not None:
+        write_json(json_file, {'episodes': [each.to_json() for each in done]})
+    raise SystemExit(any(each.fault or not each.moments for each in done))
+
+
 def main(args: Annotated[list[str] | None, tyro.conf.Suppress] = None) -> None:
     try:
         tyro.extras.subcommand_cli_from_dict(
-            {'list': list_episodes, 'recover': recover}, args=args, prog='trimodal_ros.record',
-            description='Recorded episodes: list them, recover what was left unfinished.')
+            {'list': list_episodes, 'recover': recover, 'sync': sync, 'export': export,
+             'import': import_}, args=args, prog='trimodal_ros.record',
+            description='Recorded episodes: list them, recover what was left unfinished, see how '
+                        'their streams go together, exchange them with LeRobot.')
     except (ValueError, OSError) as error:
         raise SystemExit(f'error: {error}') from error
     except KeyboardInterrupt:

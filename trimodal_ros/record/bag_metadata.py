@@ -23,7 +23,7 @@ from pathlib import Path
 
 import yaml
 
-from .episode import DamagedError, EpisodeError
+from .episode import DamagedError, EpisodeError, read_metadata
 from .topic import Topic
 
 ROSBAG2_VERSION = 9       # of metadata.yaml: Jazzy's
@@ -123,6 +123,14 @@ def expected_topics(path: Path, information: dict,
                                    f'{type_name}; other topics can be read without it')
             expected[name] = (type_name, counted + count)
     return expected
+
+
+def message_counts(path: Path) -> dict[str, int]:
+    """Return how many messages each topic of an episode has. Raises EpisodeError."""
+    counts: Counter[str] = Counter()
+    for name, _, count in told_topics(path, read_metadata(path)):
+        counts[name] += count
+    return dict(counts)
 
 
 def check_statistics(path: Path, information: dict, counted: Counter[str]) -> None:

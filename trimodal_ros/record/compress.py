@@ -39,11 +39,16 @@ def to_jpeg(sample: Sample, quality: int) -> Sample:
     Header and times stay. Raises ImageError, naming the topic, for an image that can't be read.
     """
     image = TYPESTORE.deserialize_cdr(sample.data, IMAGE)
-    pixels = cv2.cvtColor(to_rgb(image, sample.topic), cv2.COLOR_RGB2BGR)
-    _, encoded = cv2.imencode('.jpg', pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    message = message_class(COMPRESSED_IMAGE)(
-        header=image.header, format=FORMAT, data=np.asarray(encoded, np.uint8).reshape(-1))
+    message = jpeg_message(to_rgb(image, sample.topic), image.header, quality)
     return sample._replace(topic=sample.topic + COMPRESSED_SUFFIX, data=serialize(message))
+
+
+def jpeg_message(image: np.ndarray, header, quality: int):
+    """Return RGB uint8 [H, W, 3] as a CompressedImage; ``quality`` is from 0 to 100 (best)."""
+    _, encoded = cv2.imencode('.jpg', cv2.cvtColor(image, cv2.COLOR_RGB2BGR),
+                              [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return message_class(COMPRESSED_IMAGE)(
+        header=header, format=FORMAT, data=np.asarray(encoded, np.uint8).reshape(-1))
 
 
 class Compressor:

@@ -131,6 +131,14 @@ def read_metadata(path: Path) -> dict:
         raise DamagedError(f'{path}: damaged {METADATA_FILE}: {error!r}') from error
 
 
+def start_of(path: Path) -> int:
+    """Return the time of receipt, in ns, of an episode's first message. Raises EpisodeError."""
+    try:
+        return read_metadata(path)['starting_time']['nanoseconds_since_epoch']
+    except (KeyError, TypeError) as error:
+        raise EpisodeError(f'{path}: {METADATA_FILE} has no starting_time') from error
+
+
 def read_info(path: Path) -> EpisodeInfo:
     """Return what an episode is about. Raises EpisodeError."""
     custom = read_metadata(path).get('custom_data') or {}

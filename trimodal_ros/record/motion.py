@@ -13,59 +13,117 @@
 # limitations under the License.
 
 """
-What was commanded in an episode at any time of it.
+What was commanded in an episode from some stamps on: the labels of a recording.
 
-Shapes: N moments, T steps of a chunk, M times in order, J joints.
+Shapes: T steps of a chunk, J joints.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections import deque
+from collections.abc import Iterator
+import heapq
 
 import numpy as np
 
 from ..command.playback import CommandedMotion
-from ..spec import RobotSpec, Trajectory
+from ..spec import NS_PER_S, RobotSpec
+
+KEPT_NS = NS_PER_S        # of joint states: images come late, never as late
+REST_S, REST_RAD = 0.5, 0.01
+FOREVER_NS = 2**63 - 1
 
 
-class Sent(NamedTuple):
-    """A trajectory, the time of its receipt and the joints (rad) measured then."""
-
-    time_ns: int
-    trajectory: Trajectory
-    measured_J: np.ndarray
-
-
-def commanded_chunks(robot: RobotSpec, stamp_N: np.ndarray, sent: Sequence[Sent],
-                     measured: Mapping[int, np.ndarray]) -> np.ndarray:
+class CommandedChunks:
     """
-    Return what was commanded at stamp + k / rate, k = 1..horizon: [N, T, J] in rad.
+    What was commanded at stamp + k / rate, k = 1..horizon: [T, J] in rad, as time goes on.
 
-    A trajectory replaces the one before it from its receipt on; its last point holds. Before
-    the first one, and so all through an episode that has none (teleoperation recorded as
-    joint_states alone), it is the measured position: linear between joint states (by stamp in
-    ns), the last one held.
+    A trajectory replaces the one before it from its receipt on; its last point holds. Where
+    nothing is commanded, as all through an episode that was guided by hand, it is the measured
+    position: linear between joint states by stamp. Remembers a horizon, whatever the length of
+    the episode.
     """
-    time_NT = stamp_N[:, None] + robot.step_ns * np.arange(1, robot.horizon + 1)
-    time_M, which = np.unique(time_NT, return_inverse=True)
-    position_MJ = _commanded(time_M, sent, _measured(time_M, measured))
-    return position_MJ[which.reshape(time_NT.shape)]
 
+    def __init__(self, robot: RobotSpec, commanded: CommandedMotion):
+        self.robot, self.commanded = robot, commanded
+        self._asked: deque[int] = deque()               # stamps, in order
+        self._times: list[int] = []                     # a heap: still to be sampled
+        self._unmeasured: list[int] = []                # nothing commanded, not yet measured
+        self._position_J: dict[int, np.ndarray | None] = {}
+        self._joints: deque[tuple[int, np.ndarray]] = deque()
 
-def _commanded(time_M, sent: Sequence[Sent], position_MJ: np.ndarray) -> np.ndarray:
-    """Sample as time goes on: CommandedMotion remembers only the last few trajectories."""
-    commanded = CommandedMotion()
-    bounds = [*np.searchsorted(time_M, [each.time_ns for each in sent]), len(time_M)]
-    for each, first, end in zip(sent, bounds, bounds[1:]):
-        commanded.send(each.trajectory, each.time_ns, each.measured_J)
-        for m in range(first, end):
-            position_MJ[m] = commanded.position_at(int(time_M[m]))
-    return position_MJ
+    def ask(self, stamp: int) -> None:
+        """Want the chunk from a stamp on, none of which was asked for before."""
+        self._asked.append(stamp)
+        for time_ns in self._steps(stamp):
+            if time_ns not in self._position_J:
+                self._position_J[time_ns] = None
+                heapq.heappush(self._times, time_ns)
 
+    def _steps(self, stamp: int) -> list[int]:
+        return [stamp + k * self.robot.step_ns for k in range(1, self.robot.horizon + 1)]
 
-def _measured(time_M: np.ndarray, measured: Mapping[int, np.ndarray]) -> np.ndarray:
-    stamp_K = np.array(sorted(measured))
-    position_KJ = np.stack([measured[stamp] for stamp in stamp_K])
-    since_M, since_K = time_M - stamp_K[0], stamp_K - stamp_K[0]  # ns in float64, exactly
-    return np.stack([np.interp(since_M, since_K, column) for column in position_KJ.T], axis=1)
+    def measured(self, stamp: int, position_J: np.ndarray) -> None:
+        """Note a joint state; those stamped before the newest one are left out."""
+        if self._joints and stamp <= self._joints[-1][0]:
+            return
+        self._joints.append((stamp, position_J))
+        needed_ns = min([stamp - KEPT_NS, *self._unmeasured[:1], *self._times[:1]])
+        while len(self._joints) > 2 and self._joints[1][0] <= needed_ns:
+            self._joints.popleft()
+
+    def advance(self, time_ns: int) -> None:
+        """Sample what was commanded before ``time_ns``; call it before anything changes then."""
+        while self._times and self._times[0] < time_ns:
+            self._sample(heapq.heappop(self._times))
+        newest_ns = self._joints[-1][0] if self._joints else 0
+        while self._unmeasured and self._unmeasured[0] <= newest_ns:
+            self._measure(self._unmeasured.pop(0))
+
+    def _sample(self, time_ns: int) -> None:
+        position_J = self.commanded.position_at(time_ns)
+        self._position_J[time_ns] = position_J
+        if position_J is None:
+            self._unmeasured.append(time_ns)
+
+    def _measure(self, time_ns: int) -> None:
+        stamps = [stamp for stamp, _ in self._joints]
+        after = int(np.searchsorted(stamps, time_ns))
+        near = list(self._joints)[max(0, after - 1):after + 1]
+        since = [stamp - time_ns for stamp, _ in near]  # ns in float64, exactly
+        columns = np.stack([position_J for _, position_J in near], axis=1)
+        self._position_J[time_ns] = np.array([np.interp(0, since, column) for column in columns])
+
+    def finished(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield, in order, the stamps whose chunks are known by now, with the chunks [T, J]."""
+        while self._asked:
+            steps = self._steps(self._asked[0])
+            position_TJ = [self._position_J[time_ns] for time_ns in steps]
+            if any(position_J is None for position_J in position_TJ):
+                return
+            for time_ns in [time_ns for time_ns in self._position_J if time_ns <= steps[0]]:
+                del self._position_J[time_ns]
+            yield self._asked.popleft(), np.stack(position_TJ)
+
+    def end(self, time_ns: int) -> int:
+        """
+        Sample the rest as if nothing came after ``time_ns``, the end of the recording.
+
+        Returns until when that is what really happened. A trajectory under way is carried out;
+        a robot that rests goes on resting; of any other nobody knows.
+        """
+        under_way_ns = self.commanded.end_ns
+        rests = self._rests(time_ns) and under_way_ns <= time_ns
+        while self._times:
+            self._sample(heapq.heappop(self._times))
+        while self._unmeasured:
+            self._measure(self._unmeasured.pop(0))
+        return FOREVER_NS if rests else max(time_ns, under_way_ns)
+
+    def _rests(self, time_ns: int) -> bool:
+        before_ns = time_ns - round(REST_S * NS_PER_S)
+        past = [self.commanded.position_at(each) for each in (before_ns, time_ns)]
+        if past[1] is None:
+            past = [position_J for stamp, position_J in self._joints if stamp >= before_ns]
+        return (len(past) > 1 and past[0] is not None
+                and np.ptp(np.stack(past), axis=0).max() < REST_RAD)

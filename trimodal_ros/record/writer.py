@@ -226,3 +226,11 @@ class EpisodeWriter:
             raise self._refused(error) from error
         finally:
             self._held.close()
+
+
+def put_partial_away(path: Path) -> None:
+    """Move what an interrupted run left of the episode ``path`` to the trash, to begin anew."""
+    partial = path.with_name(path.name + PARTIAL_SUFFIX)
+    if partial.exists():
+        with locked(partial, wait=False):
+            move_to_trash(partial)

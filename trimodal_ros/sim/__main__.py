@@ -21,7 +21,9 @@ from typing import Annotated, TYPE_CHECKING
 
 import tyro
 
+from .watched import Patience
 from ..paths import share_dir
+from ..record.episode import read_info
 
 if TYPE_CHECKING:
     from .collect import Collection
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 CONFIG = share_dir() / 'config'
 ROBOT = CONFIG / 'robots' / 'so101.yaml'
 GL_PACKAGES = 'libegl1 libegl-mesa0 libgl1-mesa-dri'
+DEFAULT_PATIENCE = Patience()
 TEMPLATES = CONFIG / 'instructions' / 'train.txt'
 
 
@@ -70,6 +73,34 @@ def correct(checkpoint: Path, out: Path, episodes: int, seed: int = 0, workers: 
     print(f'{episodes} episodes in {out}; the policy succeeded in {100 * share:.1f} %')
 
 
+def watch(checkpoint: Path, out: Path, episodes: int, seed: int = 0, workers: int = 2,
+          robot: Path = ROBOT, templates: Path = TEMPLATES, replan_steps: int = 4,
+          patience: Patience = DEFAULT_PATIENCE) -> None:
+    """
+    Record a policy that a scripted person watches: who takes over when it gets nowhere.
+
+    The episodes are as a recorder's of a real arm: no labels, but when somebody commanded by
+    hand. Training on them is told in doc/retraining.md.
+
+    :param checkpoint: Checkpoint folder of the policy that commands.
+    :param out: Directory that gets one rosbag2 directory an episode.
+    :param episodes: How many; seeds run from ``seed`` on. Those already there are kept.
+    :param seed: Layout of the first episode.
+    :param workers: Processes, each with a simulator and a policy of its own.
+    :param robot: Robot YAML.
+    :param templates: Sentence templates, one a line, with {object} and {place}.
+    :param replan_steps: Steps of each chunk that are carried out.
+    :param patience: When the person takes over, and gives back.
+    """
+    from .collect import Collection
+    collection = Collection(out, robot, templates, checkpoint, replan_steps, patience=patience)
+    share = _collect(collection, seed, episodes, workers)
+    alone = sum(not read_info(collection.path(s)).interventions
+                for s in range(seed, seed + episodes))
+    print(f'{episodes} episodes in {out}; {100 * share:.1f} % ended in success, '
+          f'{100 * alone / episodes:.1f} % without anybody taking over')
+
+
 def _collect(collection: Collection, seed: int, episodes: int, workers: int) -> float:
     from .collect import collect
     if episodes < 1:
@@ -108,7 +139,8 @@ def check() -> None:
 def main(args: Annotated[list[str] | None, tyro.conf.Suppress] = None) -> None:
     try:
         tyro.extras.subcommand_cli_from_dict(
-            {'demonstrate': demonstrate, 'correct': correct, 'check': check}, args=args,
+            {'demonstrate': demonstrate, 'correct': correct, 'watch': watch, 'check': check},
+            args=args,
             prog='trimodal_ros.sim',
             description='The simulated table: collect labelled episodes, check its rendering.')
     except (ValueError, OSError) as error:

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Many labelled episodes on several processes: demonstrations and on-policy rounds."""
+"""Many episodes on several processes: demonstrations, on-policy rounds, watched policies."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ from pathlib import Path
 
 from .demonstrate import record_episode
 from .robot import SimulatedRobot
+from .rollout import PolicyPlanner
 from .sentences import read_templates
+from .watched import Patience, record_watched_episode
 from ..plan.checkpoint import load_checkpoint
 from ..progress import progress_bar
-from ..record.durable import move_to_trash
-from ..record.episode import PARTIAL_SUFFIX, read_info
+from ..record.episode import read_info
 from ..record.lock import locked
 from ..record.messages import BAG_TYPES
+from ..record.writer import put_partial_away
 from ..spec import RobotSpec
 
 _WORKER = {}
@@ -37,7 +39,12 @@ _WORKER = {}
 
 @dataclass(frozen=True)
 class Collection:
-    """What a run collects; ``checkpoint`` commands if given, else the demonstrator does."""
+    """
+    What a run collects.
+
+    ``checkpoint`` commands if given, else the demonstrator does; with ``patience`` a scripted
+    person watches it and takes over.
+    """
 
     out: Path
     robot: Path
@@ -45,6 +52,10 @@ class Collection:
     checkpoint: Path | None = None
     replan_steps: int = 4
     noise: bool = True
+    patience: Patience | None = None
+
+    def path(self, seed: int) -> Path:
+        return self.out / f'seed_{seed:06d}'
 
 
 def collect(collection: Collection, seeds: range, workers: int) -> float:
@@ -56,21 +67,13 @@ def collect(collection: Collection, seeds: range, workers: int) -> float:
     """
     collection.out.mkdir(parents=True, exist_ok=True)
     with locked(collection.out, wait=False):
-        paths = [_path(collection, seed) for seed in seeds]
-        _put_partial_away(paths)
+        paths = [collection.path(seed) for seed in seeds]
+        for path in paths:
+            put_partial_away(path)
         missing = [seed for seed, path in zip(seeds, paths) if not path.exists()]
         _record_all(collection, missing, workers)
         done = [read_info(path).outcome == 'success' for path in paths]
     return sum(done) / len(done)
-
-
-def _put_partial_away(paths: list[Path]) -> None:
-    """Put away what an interrupted run of the same episodes left; others' is not touched."""
-    for path in paths:
-        partial = path.with_name(path.name + PARTIAL_SUFFIX)
-        if partial.exists():
-            with locked(partial, wait=False):
-                move_to_trash(partial)
 
 
 def _record_all(collection: Collection, seeds: list[int], workers: int) -> None:
@@ -83,10 +86,6 @@ def _record_all(collection: Collection, seeds: list[int], workers: int) -> None:
             future.result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _path(collection: Collection, seed: int) -> Path:
-    return collection.out / f'seed_{seed:06d}'
 
 
 def _start(collection: Collection) -> None:
@@ -102,13 +101,14 @@ def _start(collection: Collection) -> None:
 
 def _record(seed: int) -> bool:
     collection = _WORKER['collection']
-    commander, checkpoint_hash = None, ''
-    if collection.checkpoint is not None:
-        from .rollout import PolicyPlanner
-        policy = _WORKER['policy']
-        commander = PolicyPlanner(policy, collection.replan_steps)
-        checkpoint_hash = policy.content_hash
-    return record_episode(
-        _path(collection, seed), _WORKER['simulated'], _WORKER['robot'], seed,
-        _WORKER['templates'], 'on-policy' if commander else 'demonstration', commander,
-        checkpoint_hash, collection.noise)
+    common = (collection.path(seed), _WORKER['simulated'], _WORKER['robot'], seed,
+              _WORKER['templates'])
+    if collection.checkpoint is None:
+        return record_episode(*common, 'demonstration', noise=collection.noise)
+    policy = _WORKER['policy']
+    if collection.patience is None:
+        return record_episode(*common, 'on-policy',
+                              PolicyPlanner(policy, collection.replan_steps), policy.content_hash)
+    return record_watched_episode(
+        *common, lambda: PolicyPlanner(policy, collection.replan_steps), policy.content_hash,
+        collection.patience)

@@ -16,11 +16,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from .demonstrator import observe_table, plan
+from .demonstrator import observe_table, plan, Table
 from .kinematics import ReachError
 from .layout import make_layout
 from .lockstep import chunk_trajectory, run_episode
@@ -49,14 +52,17 @@ class Demonstrator:
 
     def plan(self, observation: Observation) -> Trajectory | None:
         """Return the next chunk, or None where the arm cannot reach what the plan needs."""
-        command_J = self.simulated.command_J
-        table = observe_table(self.simulated.world, kinematics(), self.simulated.layout.task,
-                              command_J)
         try:
-            position_TJ = plan(kinematics(), table, command_J, observation.robot.horizon)
+            position_TJ = plan(kinematics(), self.table(), self.simulated.command_J,
+                               observation.robot.horizon)
         except ReachError:
             return None
         return chunk_trajectory(observation, position_TJ)
+
+    def table(self) -> Table:
+        """Return what lies on the table now, for the task at hand."""
+        return observe_table(self.simulated.world, kinematics(), self.simulated.layout.task,
+                             self.simulated.command_J)
 
 
 def pushed(planned: Trajectory, rng: np.random.Generator) -> Trajectory:
@@ -82,38 +88,40 @@ def record_episode(path: Path, simulated: SimulatedRobot, robot: RobotSpec, seed
     layout = make_layout(seed)
     instruction, *paraphrases = draw_sentences(layout.task, templates, PARAPHRASES + 1, rng)
     demonstrator = Demonstrator(simulated)
-    writer = EpisodeWriter(path, compression='zstd')  # what is rendered has no noise
-    _add_topics(writer, robot)
+    with new_episode(path, robot) as writer:
+        writer.add_topic(LABEL_TOPIC, 'trajectory_msgs/msg/JointTrajectory')
 
-    def sink(topic, time_ns, message):
-        writer.write(topic, time_ns, serialize(message))
+        def sink(topic, time_ns, message):
+            writer.write(topic, time_ns, serialize(message))
 
-    def planner(observation):
-        label = demonstrator.plan(observation)
-        if label is not None:
-            sink(LABEL_TOPIC, observation.stamp_ns, to_message(label, BAG_TYPES))
-        if commander is not None:
-            return commander(observation)
-        return pushed(label, rng) if noise and label is not None else label
+        def planner(observation):
+            label = demonstrator.plan(observation)
+            if label is not None:
+                sink(LABEL_TOPIC, observation.stamp_ns, to_message(label, BAG_TYPES))
+            if commander is not None:
+                return commander(observation)
+            return pushed(label, rng) if noise and label is not None else label
 
-    try:
         result = run_episode(simulated, robot, layout, instruction, planner, max_steps,
                              LINGER_STEPS, sink)
-    except BaseException:
-        writer.discard()
-        raise
-    writer.close(EpisodeInfo(
-        instruction=instruction, robot=robot.content_hash, source=source,
-        outcome='success' if result.success else 'failure', checkpoint=checkpoint,
-        paraphrases=tuple(paraphrases), seed=seed,
-        task={'object': layout.task.object, 'place': layout.task.place}))
+        writer.close(EpisodeInfo(
+            instruction=instruction, robot=robot.content_hash, source=source,
+            outcome='success' if result.success else 'failure', checkpoint=checkpoint,
+            paraphrases=tuple(paraphrases), seed=seed, task=asdict(layout.task)))
     return result.success
 
 
-def _add_topics(writer: EpisodeWriter, robot: RobotSpec) -> None:
-    for camera in robot.cameras:
-        writer.add_topic(camera.topic, 'sensor_msgs/msg/Image')
-    writer.add_topic('joint_states', 'sensor_msgs/msg/JointState')
-    writer.add_topic('instruction', 'std_msgs/msg/String', [LATCHED])
-    writer.add_topic('joint_trajectory', 'trajectory_msgs/msg/JointTrajectory')
-    writer.add_topic(LABEL_TOPIC, 'trajectory_msgs/msg/JointTrajectory')
+@contextmanager
+def new_episode(path: Path, robot: RobotSpec) -> Iterator[EpisodeWriter]:
+    """Begin an episode with the topics every one has; dropped if it comes to an error."""
+    writer = EpisodeWriter(path, compression='zstd')  # what is rendered has no noise
+    try:
+        for camera in robot.cameras:
+            writer.add_topic(camera.topic, 'sensor_msgs/msg/Image')
+        writer.add_topic('joint_states', 'sensor_msgs/msg/JointState')
+        writer.add_topic('instruction', 'std_msgs/msg/String', [LATCHED])
+        writer.add_topic('joint_trajectory', 'trajectory_msgs/msg/JointTrajectory')
+        yield writer
+    except BaseException:
+        writer.discard()
+        raise

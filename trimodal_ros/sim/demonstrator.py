@@ -112,6 +112,16 @@ def plan(kinematics: Kinematics, table: Table, command_J: np.ndarray, steps: int
     return np.array(planned_TJ)
 
 
+def steps_to_go(table: Table, most: int) -> int:
+    """Return in how many steps the cube would be let go on the plate; at most ``most``."""
+    for step in range(most):
+        is_open = table.gripper_rad >= OPEN_RAD - 0.01
+        if table.placed and (is_open or not table.between_jaws):
+            return step
+        table = _carry(table, next_table(table))
+    return most
+
+
 def next_table(table: Table) -> Table:
     """Return the table after one step of the tool and the jaws, the cube where it was."""
     if table.placed:

@@ -28,10 +28,10 @@ from .controller import TrajectoryController
 from .demonstrator import JAW_YAW_RAD, OPEN_RAD, REST_M
 from .kinematics import Kinematics
 from .layout import Layout
-from .messages import image_message, joint_state_message
 from .world import PHYSICS_STEP_S, World
 from ..command.message import MessageTypes
 from ..command.playback import JointReference
+from ..record.sensor_messages import image_message, joint_state_message
 from ..spec import NS_PER_S
 
 CAMERA_SIZE_PX = {'front': (256, 192), 'wrist': (128, 128)}  # width, height

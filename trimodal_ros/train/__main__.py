@@ -23,13 +23,16 @@ from typing import Annotated, Literal
 import tyro
 
 from .objective import PairLoss, TaskWeights, TrimodalLoss
+from .selection import KindWeights, Outcome, read_names, Selection
 from .weighting import Method
 from ..paths import share_dir
 from ..plan.checkpoint import read_policy_config
 from ..plan.policy import DecoderName, PolicyConfig
+from ..record.moments import Sampling
 
 CONFIG = share_dir() / 'config'
 DEFAULT_WEIGHTS, DEFAULT_POLICY = TaskWeights(), PolicyConfig()
+DEFAULT_FRAMES, DEFAULT_SAMPLING = KindWeights(), Sampling()
 
 
 def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so101.yaml',
@@ -43,7 +46,11 @@ def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so10
         language_encoder: str = DEFAULT_POLICY.language_encoder,
         language_frozen: bool = True,
         decoder: Annotated[DecoderName | None,
-                           tyro.conf.arg(aliases=('--policy.decoder',))] = None) -> None:
+                           tyro.conf.arg(aliases=('--policy.decoder',))] = None,
+        frame_weights: KindWeights = DEFAULT_FRAMES, before_s: float = 1.0,
+        leave_out_outcomes: tuple[Outcome, ...] = (), keep_unhealthy: bool = False,
+        leave_out: Path | None = None, only: Path | None = None,
+        sampling: Sampling = DEFAULT_SAMPLING) -> None:
     """
     Train a policy on recorded episodes and write its checkpoint folder.
 
@@ -52,6 +59,10 @@ def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so10
     with action generation's, the held-out action error, the speed, and the share of the time
     spent waiting for data. On several machines or GPUs: accelerate launch -m trimodal_ros.train
     and the same arguments.
+
+    Episodes with a label topic and those of a recorder go together. Of the latter what was
+    commanded is imitated, by weights for whose command it was. What is used and what is left out,
+    and why, is printed, and goes into the model card.
 
     :param episodes: Directories with episodes in them (rosbag2, MCAP), at any depth.
     :param out: Checkpoint folder to write.
@@ -66,7 +77,8 @@ def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so10
     :param device: cpu, or cuda.
     :param processes: That share each batch, one thread each; with a GPU give 1. Under accelerate
         launch its own number counts.
-    :param label_topic: Topic with the trajectory to imitate, stamped with the image's time.
+    :param label_topic: Topic with the trajectory to imitate, stamped with the image's time. An
+        episode without any message on it is taken for a recorder's.
     :param save_every: Steps between saved states and log rows.
     :param weights: Weight of each task; 0 switches it off.
     :param weighting: How the tasks are put together, starting from these weights.
@@ -87,6 +99,15 @@ def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so10
     :param decoder: chunk has one answer; flow samples, and can rank candidates. Without it: as
         the checkpoint of --initial has, else chunk. If that has another, all but the decoder's
         head is taken from it.
+    :param frame_weights: How much a frame counts by its kind; 0 leaves the kind out.
+    :param before_s: Seconds before an intervention that are left out, with what leads there.
+    :param leave_out_outcomes: Leave out episodes that ended so.
+    :param keep_unhealthy: Train on episodes too whose recording the recorder found bad.
+    :param leave_out: File that names episodes to leave out: what evaluate search --json writes,
+        such as of --disagreements, or text with a path a line.
+    :param only: File of the same form; episodes it doesn't name are left out.
+    :param sampling: Which moments of a recorder's episode are frames: one each 1 / rate of the
+        robot unless every_s is given.
     """
     from .loop import train, TrainingSettings
     from .parallel import rank
@@ -99,10 +120,17 @@ def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so10
         episode_limit=episode_limit, policy=PolicyConfig(
             language_encoder, vision_width=vision_width, vision_encoder=vision_encoder,
             vision_frozen=vision_frozen, language_frozen=language_frozen,
-            decoder=decoder or _decoder_of(initial)))
+            decoder=decoder or _decoder_of(initial)),
+        sampling=sampling, selection=Selection(
+            frame_weights, before_s, leave_out_outcomes, keep_unhealthy, _named(leave_out),
+            _named(only)))
     identity = train(settings, out, device, processes, save_every=save_every)
     if rank() == 0:
         print(f'checkpoint {out}, content hash {identity}')
+
+
+def _named(file: Path | None) -> tuple[str, ...]:
+    return () if file is None else read_names(file)
 
 
 def _decoder_of(initial: Path | None) -> DecoderName:

@@ -55,20 +55,50 @@ class Batch:
     chunk_BTJ: torch.Tensor
 
 
+class FrameDraw:
+    """Draws episodes by the sum of their frames' weights, and then a frame of each by its own."""
+
+    def __init__(self, episode_N: np.ndarray, weight_N: np.ndarray):
+        """Take the episode and the weight of every frame, in order."""
+        self.index_M = np.flatnonzero(weight_N > 0)
+        self.episodes, self._first_E, self._count_E = np.unique(
+            episode_N[self.index_M], return_index=True, return_counts=True)
+        self._until_M = np.cumsum(weight_N[self.index_M])
+        last_E = self._first_E + self._count_E - 1
+        self._before_E = np.concatenate([[0.0], self._until_M])[self._first_E]
+        self.weight_E = self._until_M[last_E] - self._before_E
+
+    def of(self, episodes: np.ndarray) -> np.ndarray:
+        """Return the places of some episodes in ``episodes``."""
+        return np.searchsorted(self.episodes, episodes)
+
+    def frames(self, which_B: np.ndarray, share_B: np.ndarray) -> np.ndarray:
+        """Return a frame of each episode, the one at a share in [0, 1) of its weight."""
+        wanted_B = self._before_E[which_B] + share_B * self.weight_E[which_B]
+        place_B = np.searchsorted(self._until_M, wanted_B, side='right')
+        first_B = self._first_E[which_B]  # rounding may point a place beside the episode
+        return self.index_M[np.clip(place_B, first_B, first_B + self._count_E[which_B] - 1)]
+
+
 class BatchSource:
     """
     Draws at most one window an episode: windows of one episode are nearly the same sample.
 
     The first ``start_steps`` batches are of the starts of episodes only, where what to do can't
     be told without the sentence: the policy learns to heed it within a few hundred steps, and
-    otherwise not in thousands. After that every frame is equally likely.
+    otherwise not in thousands. ``weight_N`` says how much a frame counts, without it all count
+    the same; as long as an episode has no more than its share of a batch, a frame is as likely
+    as it counts.
     """
 
     def __init__(self, frames: Frames, batch_size: int, seed: int, start_steps: int = 0,
-                 rank: int = 0, processes: int = 1, episode_limit: int = 0):
+                 rank: int = 0, processes: int = 1, episode_limit: int = 0,
+                 weight_N: np.ndarray | None = None):
         self.frames, self.seed, self.start_steps = frames, seed, start_steps
-        episodes, self.start, self.length = np.unique(
-            frames.episode_N, return_index=True, return_counts=True)
+        self.weight_N = np.ones(len(frames.episode_N)) if weight_N is None else weight_N
+        self._draw = FrameDraw(frames.episode_N, self.weight_N)
+        self._start_draw = FrameDraw(frames.episode_N, _of_starts(frames, self.weight_N))
+        episodes = self._draw.episodes
         held_out = episodes % HELD_OUT_EVERY == HELD_OUT_EVERY - 1
         self.train, self.held_out = episodes[~held_out], episodes[held_out]
         if episode_limit:
@@ -85,23 +115,24 @@ class BatchSource:
         self.mine = slice(rank * share, (rank + 1) * share)
 
     def train_frames(self) -> np.ndarray:
-        return np.flatnonzero(np.isin(self.frames.episode_N, self.train))
+        counts_N = np.isin(self.frames.episode_N, self.train) & (self.weight_N > 0)
+        return np.flatnonzero(counts_N)
 
     def at(self, step: int) -> Batch:
         """Return this process's share of the training batch of a step."""
         rng = np.random.default_rng([self.seed, step])
-        weight = self.length[self.train] / self.length[self.train].sum()
-        drawn = rng.choice(self.train, self.batch_size, replace=False, p=weight)
-        length = self.length[drawn]
-        if step < self.start_steps:
-            length = np.minimum(length, START_FRAMES)
-        index_B = self.start[drawn] + rng.integers(length)
+        which_E = self._draw.of(self.train)
+        weight_E = self._draw.weight_E[which_E]
+        which_B = rng.choice(which_E, self.batch_size, replace=False, p=weight_E / weight_E.sum())
+        draw = self._start_draw if step < self.start_steps else self._draw
+        index_B = draw.frames(which_B, rng.random(len(which_B)))
         words_2B = rng.random((2, len(index_B)))
         return collect(self.frames, index_B[self.mine], words_2B[:, self.mine])
 
     def validation(self, size: int) -> Batch:
         """Return frames spread evenly over the held-out episodes."""
-        held_out = np.flatnonzero(np.isin(self.frames.episode_N, self.held_out))
+        held_out = np.flatnonzero(np.isin(self.frames.episode_N, self.held_out)
+                                  & (self.weight_N > 0))
         if len(held_out) == 0:
             held_out = self.train_frames()
         chosen = held_out[np.linspace(0, len(held_out) - 1, min(size, len(held_out))).astype(int)]
@@ -118,6 +149,17 @@ class BatchSource:
                 if step + PREFETCH < last:
                     waiting.append(pool.submit(self.at, step + PREFETCH))
                 yield batch
+
+
+def _of_starts(frames: Frames, weight_N: np.ndarray) -> np.ndarray:
+    """Return the weights, 0 but for the first few frames of each episode that count at all."""
+    counting_M = np.flatnonzero(weight_N > 0)
+    _, first_E, which_M = np.unique(
+        frames.episode_N[counting_M], return_index=True, return_inverse=True)
+    late_M = np.arange(len(counting_M)) - first_E[which_M] >= START_FRAMES
+    starts_N = weight_N.copy()
+    starts_N[counting_M[late_M]] = 0.0
+    return starts_N
 
 
 def collect(frames: Frames, index_B: np.ndarray, words_2B: np.ndarray) -> Batch:

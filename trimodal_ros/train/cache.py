@@ -20,24 +20,22 @@ Shapes: N frames of all episodes in order, T steps, J joints, H x W pixels of a 
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 import hashlib
 import json
-import multiprocessing
 from pathlib import Path
-import shutil
 
 import numpy as np
 
-from ..progress import progress_bar
-from ..record.episode import EpisodeError, EpisodeInfo, find_episodes, read_info
-from ..record.moments import read_moments
+from .build import build, read_dropped
+from ..record.episode import EpisodeInfo, find_episodes, read_info
+from ..record.moments import Sampling
 from ..spec import RobotSpec
 
 CACHE_DIR = '.trimodal_cache'
-CACHE_VERSION = 1
+CACHE_VERSION = 2
+DEFAULT_SAMPLING = Sampling()
 
 
 class Stacked:
@@ -64,12 +62,23 @@ class Stacked:
 
 @dataclass(frozen=True, eq=False)
 class Frames:
-    """All frames of some episodes; arrays are memory-mapped and read-only."""
+    """
+    All frames of some episodes; arrays are memory-mapped and read-only.
+
+    ``labelled``: of each episode, whether its chunks are of the label topic; else they are what
+    was commanded, or, where it isn't ``commanded`` at all, measured. ``dropped``: of each episode,
+    how many moments are not among the frames, by reason.
+    """
 
     robot: RobotSpec
     infos: list[EpisodeInfo]
+    paths: list[Path]
     names: list[str]                    # of the episodes: their folders
+    labelled: list[bool]
+    commanded: list[bool]
+    dropped: list[dict[str, int]]
     episode_N: np.ndarray               # index into infos
+    stamp_N: np.ndarray                 # ns, of the oldest image
     images: dict[str, Stacked]          # camera -> uint8 [N, H, W, 3]
     position_NJ: np.ndarray
     command_NJ: np.ndarray
@@ -87,83 +96,43 @@ class Frames:
         return (info.instruction, *info.paraphrases)
 
 
-def open_frames(roots: list[Path], robot: RobotSpec, label_topic: str, workers: int) -> Frames:
-    """Return the frames of every episode under ``roots``, building each root's cache if needed."""
-    infos, names, parts, first = [], [], [], 0
+def open_frames(roots: list[Path], robot: RobotSpec, label_topic: str, workers: int,
+                sampling: Sampling = DEFAULT_SAMPLING) -> Frames:
+    """
+    Return the frames of every episode under ``roots``, building each root's cache if needed.
+
+    An episode with messages on ``label_topic`` has a frame for each of them; of any other, such
+    as a recorder's, ``sampling`` says which moments are frames. Raises EpisodeError.
+    """
+    infos, paths, names, told, parts = [], [], [], [], []
     for root in map(Path, roots):
         episodes = find_episodes(root)
         root_infos = [read_info(path) for path in episodes]
-        cache = root / CACHE_DIR / _key(episodes, root_infos, robot, label_topic)
+        cache = root / CACHE_DIR / _key(episodes, root_infos, robot, label_topic, sampling)
         if not cache.exists():
-            _build(cache, episodes, robot, label_topic, workers)
+            build(cache, episodes, robot, label_topic, sampling, workers)
         part = {path.stem: np.load(path, mmap_mode='r') for path in cache.glob('*.npy')}
-        parts.append({**part, 'episode': part['episode'] + first})
+        parts.append({**part, 'episode': part['episode'] + len(paths)})
         infos += root_infos
+        paths += episodes
         names += [str(path.relative_to(root.parent)) for path in episodes]
-        first += len(episodes)
+        told += read_dropped(cache)
+    stacked = {name: np.concatenate([part[name] for part in parts])
+               for name in ('episode', 'stamp', 'position', 'command', 'chunk')}
     return Frames(
-        robot, infos, names, np.concatenate([part['episode'] for part in parts]),
+        robot, infos, paths, names,
+        *([each[name] for each in told] for name in ('labelled', 'commanded', 'dropped')),
+        stacked['episode'], stacked['stamp'],
         {camera.name: Stacked([part[f'image_{camera.name}'] for part in parts])
          for camera in robot.cameras},
-        *(np.concatenate([part[name] for part in parts])
-          for name in ('position', 'command', 'chunk')))
+        stacked['position'], stacked['command'], stacked['chunk'])
 
 
-def _key(episodes, infos, robot: RobotSpec, label_topic: str) -> str:
+def _key(episodes, infos, robot: RobotSpec, label_topic: str, sampling: Sampling) -> str:
     """Identify the frames by what they are made from; a changed episode is a new cache."""
-    digest = hashlib.sha256(f'{CACHE_VERSION} {robot.content_hash} {label_topic}'.encode())
+    digest = hashlib.sha256(
+        f'{CACHE_VERSION} {robot.content_hash} {label_topic} {sampling}'.encode())
     for path, info in zip(episodes, infos):
         stat = (path / 'metadata.yaml').stat()
-        digest.update(f'{path.resolve()} {stat.st_mtime_ns} {asdict(info)}'.encode())
+        digest.update(f'{path.resolve()} {stat.st_mtime_ns} {info}'.encode())
     return digest.hexdigest()[:16]
-
-
-def _build(cache: Path, episodes, robot: RobotSpec, label_topic: str, workers: int) -> None:
-    partial = cache.with_name(cache.name + '.partial')
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    raw = {}
-    jobs = [(path, robot, label_topic) for path in episodes]
-    context = multiprocessing.get_context('spawn')
-    with ProcessPoolExecutor(workers, context) as pool:
-        done = pool.map(_read_episode, jobs, chunksize=4)
-        bar = progress_bar(done, total=len(jobs), desc='cache', unit='ep')
-        for index, arrays in enumerate(bar):
-            arrays['episode'] = np.full(len(arrays['chunk']), index)
-            _append(partial, raw, arrays)
-    for name, (file, shape, dtype) in raw.items():
-        file.close()
-        _to_npy(partial / name, shape, dtype)
-    partial.rename(cache)
-
-
-def _read_episode(job) -> dict[str, np.ndarray]:
-    path, robot, label_topic = job
-    rows = [{'position': observation.position_J, 'command': observation.command_J,
-             'chunk': label.position_TJ,
-             **{f'image_{name}': image for name, image in observation.images.items()}}
-            for observation, label in read_moments(path, robot, label_topic)]
-    if not rows:
-        raise EpisodeError(f'{path}: no message on the label topic {label_topic!r}')
-    return {name: np.stack([row[name] for row in rows]).astype(
-        np.uint8 if name.startswith('image_') else np.float32) for name in rows[0]}
-
-
-def _append(folder: Path, raw: dict, arrays: dict[str, np.ndarray]) -> None:
-    for name, array in arrays.items():
-        if name not in raw:
-            raw[name] = ((folder / name).open('wb'), [0, *array.shape[1:]], array.dtype)
-        file, shape, _ = raw[name]
-        file.write(array.tobytes())
-        shape[0] += len(array)
-
-
-def _to_npy(path: Path, shape: list[int], dtype) -> None:
-    """Put an .npy header before raw values without holding them in memory."""
-    values = np.memmap(path, dtype, 'r', shape=tuple(shape))
-    target = np.lib.format.open_memmap(path.with_suffix('.npy'), 'w+', dtype, tuple(shape))
-    for start in range(0, shape[0], 4096):
-        target[start:start + 4096] = values[start:start + 4096]
-    target.flush()
-    del values
-    path.unlink()

@@ -49,6 +49,8 @@ pipeline_tag: robotics
 | decoder | {policy.config.decoder} |
 | trained on | {training['episode_count']} episodes, {training['frames']} frames |
 | task weights | {weights} |
+| of these | {_frames(training['data'])} |
+| began as | {training['initial'] or 'random weights'} |
 | steps, batch, seed | {training['steps']}, {training['batch_size']}, {training['seed']} |
 
 Last row of the training log (`held_out_error_rad`: mean absolute error of whole chunks on
@@ -60,6 +62,13 @@ episodes left out of training):
 
 Use: only on the robot, cameras and scene it was trained for. It is no safety function.
 """
+
+
+def _frames(account: Mapping) -> str:
+    used = [f'{each["frames"]} {kind} ({100 * each["share"]:.0f} % of what was drawn)'
+            for kind, each in account['used'].items()]
+    left_out = sum(account['left_out'].values())
+    return ', '.join([*used, *([f'{left_out} left out'] if left_out else [])])
 
 
 def _encoder(name: str, frozen: bool) -> str:

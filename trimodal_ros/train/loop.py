@@ -26,12 +26,13 @@ from typing import Literal
 import torch
 
 from .batches import Batch, BatchSource
-from .cache import open_frames
+from .cache import Frames, open_frames
 from .card import model_card
 from .log import TrainingLog
 from .metrics import validate
 from .objective import NotFinite, Objective, PairLoss, TaskWeights, TrimodalLoss
 from .parallel import group_size, launched, leader_first, mean_over_group, rank, run_together
+from .selection import choose, Chosen, describe, Selection
 from .state import load_state, save_state, saved_step
 from .weighting import gradient_cosines, Method, Weighting
 from ..embed.alignment import SIGMOID_BIAS, SIGMOID_SCALE
@@ -40,6 +41,7 @@ from ..plan.encoders import open_encoders
 from ..plan.normalize import JointStatistics
 from ..plan.policy import Policy, PolicyConfig
 from ..progress import progress_bar
+from ..record.moments import Sampling
 from ..spec import RobotSpec
 
 WARMUP_STEPS = 100
@@ -74,6 +76,8 @@ class TrainingSettings:
     memory: int = 512                     # past motions kept as further negatives
     precision: Literal['float32', 'bfloat16'] = 'float32'
     episode_limit: int = 0                # train on so many episodes only; 0: on all
+    sampling: Sampling = Sampling()       # of episodes without labels
+    selection: Selection = Selection()
 
 
 def train(settings: TrainingSettings, out: Path, device: str = 'cpu', processes: int = 1,
@@ -88,7 +92,7 @@ def train(settings: TrainingSettings, out: Path, device: str = 'cpu', processes:
     robot = RobotSpec.from_yaml(settings.robot)
     if not launched():
         _refuse_early(settings, robot, out, processes)
-        open_frames(_roots(settings), robot, settings.label_topic, workers)  # built once
+        print(describe(_choose(settings, robot, workers)[1].account))  # built once, here
     run_together(processes, _train, settings, robot, out, device, workers, save_every)
     return content_hash(out)
 
@@ -118,16 +122,23 @@ def _roots(settings: TrainingSettings) -> list[Path]:
     return [Path(root) for root in settings.episodes]
 
 
+def _choose(settings: TrainingSettings, robot: RobotSpec,
+            workers: int) -> tuple[Frames, Chosen]:
+    frames = open_frames(_roots(settings), robot, settings.label_topic, workers,
+                         settings.sampling)
+    return frames, choose(frames, settings.selection)
+
+
 def _train(settings: TrainingSettings, robot: RobotSpec, out: Path, device: str, workers: int,
            save_every: int) -> None:
     with leader_first():
-        frames = open_frames(_roots(settings), robot, settings.label_topic, workers)
+        frames, chosen = _choose(settings, robot, workers)
     source = BatchSource(frames, settings.batch_size, settings.seed, settings.start_steps,
-                         rank(), group_size(), settings.episode_limit)
+                         rank(), group_size(), settings.episode_limit, chosen.weight_N)
     run = Run(settings, robot, source, out, device)
     last_row = run.go(save_every)
     training = {**_provenance(settings), 'frames': len(source.train_frames()),
-                'episode_count': len(source.train), 'result': last_row}
+                'episode_count': len(source.train), 'data': chosen.account, 'result': last_row}
     with leader_first():  # nobody leaves before there is a checkpoint
         if rank() == 0:
             save_checkpoint(out, run.policy.eval(), training, model_card(run.policy, training))
@@ -137,7 +148,10 @@ def _provenance(settings: TrainingSettings) -> dict:
     """Return the settings without paths of this machine: names, and the hash of what it began."""
     return {**asdict(settings), 'episodes': [Path(root).name for root in settings.episodes],
             'robot': Path(settings.robot).name,
-            'initial': content_hash(Path(settings.initial)) if settings.initial else ''}
+            'initial': content_hash(Path(settings.initial)) if settings.initial else '',
+            'selection': {**asdict(settings.selection),
+                          'leave_out': [Path(name).name for name in settings.selection.leave_out],
+                          'only': [Path(name).name for name in settings.selection.only]}}
 
 
 def _build_policy(settings: TrainingSettings, robot: RobotSpec, source: BatchSource) -> Policy:

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Messages of the simulated robot, in the classes of either client library."""
+"""What sensors send, in the message classes of either client library."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def image_message(image: np.ndarray, stamp: int, frame_id: str, types: MessageTy
 
 
 def joint_state_message(names, position_J, velocity_J, stamp: int, types: MessageTypes):
-    """Return a sensor_msgs/JointState; efforts are not simulated and stay empty."""
+    """Return a sensor_msgs/JointState; efforts stay empty."""
     return types.JointState(
         header=types.header(stamp), name=list(names), position=types.floats(position_J),
         velocity=types.floats(velocity_J), effort=types.floats([]))

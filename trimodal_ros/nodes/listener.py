@@ -15,9 +15,9 @@
 """
 Hears topics as they are: raw, with the type and QoS that their publishers have at the time.
 
-The executor of rclpy spends more on a message than everything else here does, and wakes up for each
-one even where only events of a subscription wait. So a thread fetches what has come every PAUSE_S;
-the middleware notes when it came, and its number.
+The executor of rclpy spends more on a message than everything else here does, and wakes up for it
+even where only events of its subscription are awaited. So a thread fetches what has come every
+PAUSE_S; the middleware notes when it came, and its number.
 """
 
 from __future__ import annotations

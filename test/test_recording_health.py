@@ -81,6 +81,8 @@ def changed(stream, index, **values):
     (changed(samples(), 0, stamp_ns=START_NS - 3600 * NS_PER_S), '1 stamps of another clock'),
     ([each._replace(digest=min(each.digest, 10)) for each in samples()],
      'frozen: the same pixels for 0.63 s'),
+    ([each._replace(digest=each.digest // 2) for each in samples()],
+     '15 of 30 images repeat the one before, at most 10% may'),
 ])
 def test_what_is_wrong_is_found(stream, text):
     """Catches a fault that passes for health: each by its number, its worst and its limit."""

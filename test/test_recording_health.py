@@ -20,7 +20,7 @@ import time
 import pytest
 
 from trimodal_ros.record.gate import missing, Seen
-from trimodal_ros.record.health import Health, report_of
+from trimodal_ros.record.health import Health, health_of
 from trimodal_ros.record.messages import BAG_TYPES, message_class, serialize
 from trimodal_ros.record.provenance import Provenance
 from trimodal_ros.record.receipts import Numbers, Receipts
@@ -49,7 +49,7 @@ def samples(topic=CAMERA, count=30, every_ms=33, **changes) -> list[Sample]:
 def findings(*streams, limits=LIMITS) -> list[str]:
     merged = sorted((sample for stream in streams for sample in stream),
                     key=lambda sample: sample.received_ns)
-    report = report_of(merged, WANTED, limits)
+    report = health_of(merged, WANTED, limits).report(merged[-1].received_ns)
     assert report['verdict'] == ('bad' if report['findings'] else 'good')
     return report['findings']
 

@@ -14,7 +14,7 @@ CHECKPOINT ?= models/so101_tabletop
 SHELL := /bin/bash
 
 .PHONY: help demo test lint setup gl browser figures figures-ros checkpoint retrain retrain-control \
-        benchmark-alignment benchmark-latency soak check-lerobot clean
+        benchmark-alignment benchmark-latency benchmark-storage soak check-lerobot clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -24,6 +24,7 @@ help:
 	@echo 'make figures-ros  figures through ROS in real time into $(OUT)/figures'
 	@echo 'make benchmark-alignment  what alignment is worth, hours; needs make checkpoint'
 	@echo 'make benchmark-latency    age, overhead and time from fault to hold, 30 min; leave the machine alone'
+	@echo 'make benchmark-storage    speed and cost of recording, kill -9 a hundred times; leave the machine alone'
 	@echo 'make soak                 an hour of tasks and faults: memory, threads, holds'
 	@echo 'make retrain      watch a weak policy, take over, train on that, compare: under an hour'
 	@echo 'make check-lerobot        exports in the hands of the real lerobot, 5 GB into $(LEROBOT)'
@@ -134,6 +135,13 @@ benchmark-alignment: setup
 benchmark-latency: setup
 	$(BIN)/python -m benchmarks.latency run --out $(OUT)/latency.json
 	$(BIN)/python -m benchmarks.latency table --of $(OUT)/latency.json
+
+# What doc/recording.md shows of the storage; in real time. Root can also run `power`.
+benchmark-storage: setup
+	$(BIN)/python -m benchmarks.recorder rate $(OUT)
+	$(BIN)/python -m benchmarks.recorder cost $(OUT)
+	$(BIN)/python -m benchmarks.recorder kill $(OUT)
+	$(BIN)/python -m benchmarks.recorder kill $(OUT) --width 32 --height 24
 
 soak: setup
 	$(BIN)/python -m benchmarks.soak --out $(OUT)/soak.json

@@ -22,7 +22,6 @@ import fcntl
 import os
 from pathlib import Path
 import random
-import shutil
 import signal
 import struct
 import subprocess
@@ -39,18 +38,23 @@ from trimodal_ros.record.recover import recover
 from trimodal_ros.spec import NS_PER_S
 
 PROMISED_S = 1.0
-MOMENTS_S = (0.5, 4.0)              # after the first message
+MOMENTS_S = (1.0, 4.0)              # after the first message
 EXT4_IOC_SHUTDOWN, NOLOGFLUSH = 0x8004587D, struct.pack('I', 2)
 IMAGE_BYTES = 2**30
 
 
 @dataclass(frozen=True)
 class Lost:
-    """What a recording lost: messages, and how old the oldest was at the end, in s."""
+    """
+    What a recording lost: messages, and how old the oldest was at the end, in s.
+
+    It is readable, unless it ended before anything was written to the disk.
+    """
 
     messages: int
     written: int
     oldest_s: float
+    is_readable: bool
 
 
 def kill(disk: tyro.conf.Positional[Path], runs: int = 100, seed: int = 0, width: int = 640,
@@ -153,14 +157,15 @@ def what_was_lost(drive: Path, folder: Path, end_ns: int) -> Lost:
     log = log[:len(log) // RECEIPT.size * RECEIPT.size]
     received = [each for [each] in RECEIPT.iter_unpack(log) if each <= end_ns]
     [recovery] = recover(drive, show_progress=False)
-    if recovery.episode is None:
+    if recovery.result == 'failed':
         raise SystemExit(f'error: {recovery}')
-    kept = [received_ns for _, received_ns, _ in read_messages(recovery.episode)]
-    shutil.rmtree(recovery.episode)
+    kept = [] if recovery.episode is None else [
+        received_ns for _, received_ns, _ in read_messages(recovery.episode)]
     if kept[:len(received)] != received[:len(kept)]:
         raise SystemExit('error: what was recovered is not the beginning of what was written')
     lost = received[len(kept):]
-    return Lost(len(lost), len(received), (end_ns - lost[0]) / NS_PER_S if lost else 0.0)
+    return Lost(len(lost), len(received), (end_ns - lost[0]) / NS_PER_S if lost else 0.0,
+                recovery.episode is not None)
 
 
 def report(what: str, lost: list[Lost]) -> None:
@@ -168,7 +173,7 @@ def report(what: str, lost: list[Lost]) -> None:
     ages = sorted(each.oldest_s for each in lost)
     print('| at random moments | readable after recover | oldest message lost: median, worst | '
           f'older than {PROMISED_S:g} s lost | messages lost |\n|---|---|---|---|---|')
-    print(f'| {len(lost)} x {what} | {len(lost)} of {len(lost)} | '
+    print(f'| {len(lost)} x {what} | {sum(each.is_readable for each in lost)} of {len(lost)} | '
           f'{ages[len(ages) // 2]:.2f} s, {ages[-1]:.2f} s | '
           f'in {sum(age > PROMISED_S for age in ages)} | '
           f'{sum(each.messages for each in lost)} of {sum(each.written for each in lost)} |')

@@ -61,7 +61,7 @@ class Run:
         return self.size / 1e6 / self.seconds
 
 
-def rate(disk: tyro.conf.Positional[Path], seconds: float = 20.0, rounds: int = 3) -> None:
+def rate(disk: tyro.conf.Positional[Path], seconds: float = 10.0, rounds: int = 3) -> None:
     """
     Print the highest rate at which images are written, and that of a bare loop.
 

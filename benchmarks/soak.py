@@ -66,11 +66,13 @@ class Watch:
     """Counts what the policy commands and decides, on the conductor's node."""
 
     def __init__(self, node):
-        self.decisions = self.refused = 0
+        self.decisions, self.refused, self.stopped_by = 0, 0, ''
         self.newest: Received | None = None
         node.create_subscription(JointTrajectory, 'joint_trajectory', self._on_trajectory,
                                  HEAR_ALL_QOS)
         node.create_subscription(DiagnosticArray, 'policy/decision', self._on_decision,
+                                 HEAR_ALL_QOS)
+        node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics,
                                  HEAR_ALL_QOS)
 
     def _on_trajectory(self, message: JointTrajectory) -> None:
@@ -79,6 +81,11 @@ class Watch:
     def _on_decision(self, message: DiagnosticArray) -> None:
         self.decisions += 1
         self.refused += message.status[0].message != 'commanded'
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            values = {item.key: item.value for item in status.values}
+            self.stopped_by = values.get('stopped_by', self.stopped_by)
 
     def is_moving(self) -> bool:
         """Tell whether the arm follows a plan."""
@@ -97,7 +104,8 @@ class Soak:
     def __init__(self, conductor: Conductor, processes: NodeProcesses, seed: int):
         self.conductor, self.processes = conductor, processes
         self.watch = Watch(conductor.node)
-        self.figures = {'tasks_given': 0, 'tasks_done': 0, 'holds': [], 'not_resumed': []}
+        self.figures = {'tasks_given': 0, 'tasks_done': 0, 'holds': [], 'not_resumed': [],
+                        'stopped': []}
         self._rng = np.random.default_rng(seed)
         self._templates = read_templates(TEMPLATES)[:WORDINGS]
         self._said = ''
@@ -109,6 +117,7 @@ class Soak:
 
     def do_task(self, number: int) -> None:
         """Have one task done, and disturb every other one."""
+        self._end_stop()
         layout = make_layout(FIRST_SEED + number)
         self.conductor.lay_scene(layout.seed, layout.task)
         self._said = draw_sentences(layout.task, self._templates, 1, self._rng)[0]
@@ -119,6 +128,14 @@ class Soak:
             self._disturb(list(self.faults)[number // 2 % len(self.faults)])
         result = self.conductor.run_task(self._said, TASK_S)
         self.figures['tasks_done'] += result.success
+
+    def _end_stop(self) -> None:
+        """Do what an operator does when the policy stopped by itself: note it, let it go on."""
+        stopped_by = self.watch.stopped_by
+        if stopped_by:
+            self.figures['stopped'].append(stopped_by)
+            self.conductor.trigger('policy/resume')
+            self._wait(lambda: not self.watch.stopped_by, MOVES_AGAIN_WITHIN_S)
 
     def _disturb(self, name: str) -> None:
         if not self.watch.is_moving():

@@ -58,7 +58,8 @@ def describe(figures: dict) -> str:
         f'{figures["tasks_given"]} tasks done, {samples[-1]["decisions"] if samples else 0} '
         f'decisions, {samples[-1]["refused"] if samples else 0} refused',
         f'holds: {verdict["holds_due"]} due, {verdict["holds_missed"]} missed; not moving again '
-        f'after: {", ".join(figures["not_resumed"]) or "none"}']
+        f'after: {", ".join(figures["not_resumed"]) or "none"}; stopped by itself: '
+        f'{", ".join(figures["stopped"]) or "never"}']
     if held_ms:
         times = summarize_ms(held_ms)
         lines.append(f'from the fault to the hold, silence counted from its beginning: p50 '

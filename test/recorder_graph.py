@@ -42,7 +42,7 @@ TOPICS = {   # patient: a machine that stands still must not make an episode bad
                'instruction': {'required': True}, 'joint_trajectory': None, 'takeover': None,
                'policy/decision': None, 'extra': None, 'more/*': None}}
 PATIENT = {'alive_s': 30.0, 'max_late_s': 30.0, 'max_skew_s': 30.0, 'other_clock_s': 60.0,
-           'frozen_camera_s': 0.0, 'min_free_mb': 1}
+           'frozen_camera_s': 0.0, 'max_repeated_share': 1.0, 'min_free_mb': 1}
 
 
 class Source(Node):

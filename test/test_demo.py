@@ -54,6 +54,7 @@ def test_demo_shows_what_the_robot_did(tmp_path):
     [episode] = find_episodes(out / 'episodes')
     info = read_info(episode)
     assert info.outcome == ('success' if done else 'failure') and info.checkpoint
+    assert info.source == 'policy' and not info.interventions
     topics = [topic for topic, _, _ in read_messages(episode)]
     assert topics.count('joint_trajectory') >= 5 and topics.count('policy/decision') >= 5
     assert topics.count('front/image_raw') > 20 and topics.count('joint_states') > 50

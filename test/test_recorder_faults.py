@@ -28,7 +28,7 @@ from recorder_graph import CAMERA, make_recorder, recorder_graph, SENTENCE, Sour
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 
 from trimodal_ros.nodes.private_graph import NodeProcesses
-from trimodal_ros.record.episode import find_episodes, read_info
+from trimodal_ros.record.episode import EpisodeError, find_episodes, read_info
 from trimodal_ros.record.messages import BAG_TYPES, serialize
 from trimodal_ros.record.reader import read_messages
 from trimodal_ros.record.recording import Kind
@@ -149,6 +149,25 @@ def test_overflow_is_counted_by_topic_and_told_at_once(tmp_path):
     health = read_info(path).health
     assert health['verdict'] == 'bad' and health['dropped'] == 5
     assert any(text.startswith('big: 4 messages dropped') for text in health['findings'])
+
+
+def test_an_episode_that_can_not_be_finished_is_none(tmp_path):
+    """Catches an episode that is counted, and discarded instead of another, and isn't there."""
+    with small_disk(tmp_path / 'out', 16) as disk:
+        session = Session(Settings(disk, 'robot', floor_bytes=0),
+                          lambda topic: Kind('std_msgs/msg/String', ()), lambda: 10**9,
+                          lambda level, text: None)
+        session.expect(Wanted('instruction'))
+        session.take(Sample('instruction', 10**9, serialize(BAG_TYPES.String(data=SENTENCE))))
+        session.start([])
+        fill(disk)
+        done = session.end('success')
+        with pytest.raises(EpisodeError, match='No space left'):
+            done.result()
+        assert dict(+session.ended) == {'failed': 1} and 'No space left' in session.failure
+        with pytest.raises(EpisodeError, match='No space left'):
+            session.discard()
+        session.close()
 
 
 def test_clock_set_back_ends_the_episode(tmp_path):

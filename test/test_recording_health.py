@@ -20,7 +20,7 @@ import time
 import pytest
 
 from trimodal_ros.record.gate import missing, Seen
-from trimodal_ros.record.health import Health, report_of
+from trimodal_ros.record.health import Health, health_of
 from trimodal_ros.record.messages import BAG_TYPES, message_class, serialize
 from trimodal_ros.record.provenance import Provenance
 from trimodal_ros.record.receipts import Numbers, Receipts
@@ -49,7 +49,7 @@ def samples(topic=CAMERA, count=30, every_ms=33, **changes) -> list[Sample]:
 def findings(*streams, limits=LIMITS) -> list[str]:
     merged = sorted((sample for stream in streams for sample in stream),
                     key=lambda sample: sample.received_ns)
-    report = report_of(merged, WANTED, limits)
+    report = health_of(merged, WANTED, limits).report(merged[-1].received_ns)
     assert report['verdict'] == ('bad' if report['findings'] else 'good')
     return report['findings']
 
@@ -81,6 +81,8 @@ def changed(stream, index, **values):
     (changed(samples(), 0, stamp_ns=START_NS - 3600 * NS_PER_S), '1 stamps of another clock'),
     ([each._replace(digest=min(each.digest, 10)) for each in samples()],
      'frozen: the same pixels for 0.63 s'),
+    ([each._replace(digest=each.digest // 2) for each in samples()],
+     '15 of 30 images repeat the one before, at most 10% may'),
 ])
 def test_what_is_wrong_is_found(stream, text):
     """Catches a fault that passes for health: each by its number, its worst and its limit."""

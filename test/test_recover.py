@@ -263,6 +263,17 @@ def test_what_is_being_written_is_left_alone(tmp_path):
     assert run(tmp_path) == []
 
 
+def test_what_others_write_without_a_lock_is_left_alone(tmp_path):
+    """Catches a running ``ros2 bag record``, which has no metadata.yaml yet, taken apart."""
+    path = write_bag(tmp_path / 'one')
+    (path / 'metadata.yaml').unlink()
+    before = tree(tmp_path)
+    with storage(path).open('ab'):
+        assert [each.result for each in run(tmp_path)] == ['in use']
+        assert tree(tmp_path) == before
+    assert [each.result for each in run(tmp_path)] == ['recovered']
+
+
 def test_two_recoveries_at_a_time_make_one_episode(tmp_path):
     """Catches two that take each other's originals or stages apart."""
     for n in range(6):

@@ -225,7 +225,7 @@ def test_command_searches_what_it_can_and_says_what_it_cannot(
         main(['search', sentence, '--episodes', str(bags), '--checkpoint', str(small_checkpoint),
               '--top', '2', '--json', str(tmp_path / 'rows.json')])
     out, err = capsys.readouterr()
-    assert ended.value.code == 1 and 'seed_3 is not a readable episode' in err
+    assert ended.value.code == 1 and 'seed_3: damaged metadata.yaml' in err
     data = json.loads((tmp_path / 'rows.json').read_text())
     assert len(data['rows']) == 2 and len(data['refused']) == 1 and data['episodes'] == 3
     for row in data['rows']:

@@ -15,8 +15,9 @@
 """
 Hears topics as they are: raw, with the type and QoS that their publishers have at the time.
 
-The executor of rclpy takes about a third of a millisecond for every message; here a thread fetches
-what has come every PAUSE_S instead. The middleware notes when it came, and its number.
+The executor of rclpy spends more on a message than everything else here does, and wakes up for it
+even where only events of its subscription are awaited. So a thread fetches what has come every
+PAUSE_S; the middleware notes when it came, and its number.
 """
 
 from __future__ import annotations
@@ -138,7 +139,14 @@ class Listener:
                 self.session.health.find(f'{seen.wanted.name}: {complaint}')
         seen.complaint = complaint
         if not complaint:
+            self._try_to_subscribe(heard, infos)
+
+    def _try_to_subscribe(self, heard: Heard, infos: list[TopicEndpointInfo]) -> None:
+        try:
             self._subscribe(heard, infos)
+        except Exception as error:  # noqa: B902 - whatever the middleware has against it
+            heard.seen.complaint = f"can't be subscribed to: {error!r}"
+            log_traceback(self.node, f'{heard.seen.wanted.name}: not subscribed to')
 
     def _complaint(self, seen: Seen, infos: list[TopicEndpointInfo]) -> str:
         """Say what is wrong with the types of a topic, '' where nothing is."""

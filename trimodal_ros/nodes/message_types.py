@@ -76,6 +76,8 @@ def definition_of(type_name: str) -> str | None:
 
 
 def _text_of(type_name: str) -> str:
+    if type_name in TYPESTORE.types:
+        return TYPESTORE.generate_msgdef(type_name, ros_version=2)[0].split(SEPARATOR)[0]
     package, _, name = type_name.split('/')
     try:
         share = get_package_share_directory(package)

@@ -168,7 +168,10 @@ class RecorderNode(Node):
             self.tell('throttled error', f'{decision} by the instruction: {error}')
 
     def _diagnose(self) -> None:
-        self.session.check()
+        try:
+            self.session.check()
+        except OSError as error:
+            self.tell('throttled error', f'{error}')
         self._diagnosis.publish(self.diagnostics.message(
             self.session, self.listener.topics, now_ns(self)))
 

@@ -60,6 +60,8 @@ NUMBERS = {   # default, least, most, description
     'frozen_camera_s': (Limits.frozen_camera_s, 0.0, 60.0,
                         'A camera that sends the same image for longer makes the episode bad; '
                         '0: may'),
+    'max_repeated_share': (Limits.max_repeated_share, 0.0, 1.0,
+                           'How many images may repeat the one before; more make it bad'),
 }
 WHOLE_NUMBERS = {
     'jpeg_quality': (DEFAULTS.jpeg_quality, 1, 100, "Of images 'jpeg'"),
@@ -100,7 +102,7 @@ def read_settings(node: Node, robot: RobotSpec) -> Settings:
     def value(name):
         return node.get_parameter(name).value
     limits = Limits(**{name: value(name) for name in (
-        'max_late_s', 'max_skew_s', 'other_clock_s', 'frozen_camera_s')})
+        'max_late_s', 'max_skew_s', 'other_clock_s', 'frozen_camera_s', 'max_repeated_share')})
     return Settings(
         folder, robot.content_hash, (value('max_loss_s') - SYNC_MARGIN_S) / 2,
         value('compression'), value('queue_mb') * MB, value('queue_messages'), value('ring_s'),

@@ -54,7 +54,7 @@ class EpisodeInfo:
 
     instruction: str
     robot: str                      # content hash of the RobotSpec
-    source: str                     # 'demonstration', 'on-policy', 'policy', 'teleoperation'
+    source: str  # 'demonstration', 'on-policy', 'policy', 'teleoperation', 'mixed' or 'unknown'
     outcome: str = 'unknown'        # 'success', 'failure' or 'unknown'
     checkpoint: str = ''
     paraphrases: tuple[str, ...] = ()

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from .sample import Sample
 from .selection import Wanted
@@ -24,21 +25,25 @@ from .stream_health import Limits, StreamHealth
 from ..spec import NS_PER_S
 
 GOOD, BAD = 'good', 'bad'
+NOTHING = MappingProxyType({})
 
 
 class Health:
     """
     Watches from ``start_ns`` on; ``note`` takes every sample in order of receipt.
 
-    ``findings`` are what was told of the whole, such as a disk that is full.
+    ``wanted`` are the topics to watch from the start. ``findings`` are what was told of the whole,
+    such as a disk that is full.
     """
 
-    def __init__(self, start_ns: int, limits: Limits):
+    def __init__(self, start_ns: int, limits: Limits, wanted: Mapping[str, Wanted] = NOTHING):
         self.start_ns, self.limits = start_ns, limits
         self.streams: dict[str, StreamHealth] = {}
         self.findings: list[str] = []
         self._newest_stamp_ns = 0
         self._counted: tuple[int, dict[str, tuple[int, int]]] = (start_ns, {})
+        for topic, each in wanted.items():
+            self.expect(topic, each)
 
     def expect(self, topic: str, wanted: Wanted) -> None:
         """Watch a topic from now on; one that is known already is left as it is."""
@@ -111,10 +116,10 @@ class Health:
                            for name, stream in self.streams.items()}}
 
 
-def report_of(samples: Sequence[Sample], wanted: Mapping[str, Wanted], limits: Limits) -> dict:
-    """Return the report on samples that came earlier, of topics by their name in the bag."""
+def health_of(samples: Sequence[Sample], wanted: Mapping[str, Wanted], limits: Limits) -> Health:
+    """Return the health of samples that came earlier, of topics by their name in the bag."""
     health = Health(samples[0].received_ns, limits)
     for sample in samples:
         health.expect(sample.topic, wanted[sample.topic])
         health.note(sample)
-    return health.report(samples[-1].received_ns)
+    return health

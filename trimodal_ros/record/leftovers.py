@@ -49,9 +49,12 @@ def find_leftovers(root: Path, thorough: bool, show_progress: bool) -> list[Path
 
 def _is_partial(folder: Path) -> bool:
     """Tell whether a folder is a writer's that was not closed; others call theirs so too."""
-    return folder.name.endswith(PARTIAL_SUFFIX) and all(
-        path.suffix == '.mcap' or path.name.startswith(METADATA_FILE)
-        for path in folder.iterdir())
+    if not folder.name.endswith(PARTIAL_SUFFIX):
+        return False
+    with suppress(FileNotFoundError):
+        return all(path.suffix == '.mcap' or path.name.startswith(METADATA_FILE)
+                   for path in folder.iterdir())
+    return False  # another has just recovered it
 
 
 def storage_size(folder: Path) -> int:

@@ -18,9 +18,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+import errno
 import fcntl
 import os
 from pathlib import Path
+import signal
 
 from .episode import EpisodeError
 
@@ -45,6 +47,24 @@ def locked(folder: Path, wait: bool) -> Iterator[None]:
         if not _is_at(folder, descriptor):
             raise LockedError(f'{folder}: another run has moved it away')
         yield
+    finally:
+        os.close(descriptor)
+
+
+def is_being_written(file: Path) -> bool:
+    """
+    Tell whether anybody has a file open for writing, locks or not.
+
+    False where the file system can't tell; a lease on a file is granted while nobody has.
+    """
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)  # ignored, should one open it now
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        return False
+    except OSError as error:
+        return error.errno == errno.EAGAIN
     finally:
         os.close(descriptor)
 

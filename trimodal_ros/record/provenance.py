@@ -16,6 +16,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from .messages import TYPESTORE
 from .sample import Sample
 from .selection import DECISION, INSTRUCTION, TAKEOVER, TRAJECTORY, TYPES
@@ -98,3 +100,12 @@ class Provenance:
         if by_policy:
             return MIXED if by_hand else POLICY
         return TELEOPERATION if by_hand else UNKNOWN
+
+
+def provenance_of(samples: Iterable[Sample]) -> Provenance:
+    """Return what samples that came earlier tell."""
+    provenance = Provenance()
+    for sample in samples:
+        if sample.topic in TOPICS:
+            provenance.feed(sample)
+    return provenance

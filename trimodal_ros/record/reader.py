@@ -58,10 +58,11 @@ def read_messages(path: Path, topics: Collection[str] | None = None
             _check_type(path, topic)
             known.add(topic.name)
         try:
-            yield topic.name, received_ns, TYPESTORE.deserialize_cdr(data, topic.type_name)
+            message = TYPESTORE.deserialize_cdr(data, topic.type_name)
         except Exception as error:  # noqa: B902 - whatever CDR raises
             raise EpisodeError(f'{path}, topic {topic.name!r}, received {received_ns} ns: '
                                f'damaged: not a {topic.type_name}: {error!r}') from error
+        yield topic.name, received_ns, message
 
 
 def _check_type(path: Path, topic: Topic) -> None:
@@ -200,3 +201,5 @@ def _load(found: McapFile, piece: Piece) -> list[RawMessage]:
     except DamageError as error:
         raise damaged(found, Damage(piece.offset, piece.end - piece.offset,
                                     str(error))) from error
+    except OSError as error:
+        raise EpisodeError(f'{found.path} can no longer be read: {error}') from error

@@ -30,7 +30,7 @@ import shutil
 from .durable import free_name, move_to_trash
 from .episode import EpisodeError, PARTIAL_SUFFIX
 from .leftovers import find_leftovers, storage_size
-from .lock import locked, LockedError
+from .lock import is_being_written, locked, LockedError
 from .salvage import Loss, Salvage
 from .salvaged_info import salvaged_info
 from .stage import finish_interrupted, place, staging
@@ -48,7 +48,7 @@ class Recovery:
 
     ``result`` is 'recovered'; 'empty', where no message could be read and there is only the
     trash; 'in use', where somebody is writing or recovering it; or 'failed', for ``reason``:
-    then it lies where it lay.
+    then nothing is lost, and the next call tries again.
     """
 
     original: Path
@@ -93,6 +93,8 @@ def recover(root: Path, thorough: bool = False, show_progress: bool = True) -> l
 def _recover_or_tell(folder: Path, progress: Callable[[int], object]) -> Recovery:
     try:
         with locked(folder, wait=False), staging(folder.parent) as stage:
+            if any(map(is_being_written, folder.glob('*.mcap'))):  # by what doesn't lock
+                return Recovery(folder, 'in use')
             return _recover(folder, stage, progress)
     except LockedError:
         return Recovery(folder, 'in use')

@@ -25,10 +25,10 @@ import threading
 
 from .durable import move_to_trash
 from .episode import EpisodeError, EpisodeInfo
-from .health import Health, report_of
+from .health import Health, health_of
 from .intake import Intake, Tell
 from .naming import next_path
-from .provenance import Provenance, TOPICS
+from .provenance import Provenance, provenance_of, TOPICS
 from .recording import Kind, Recording
 from .room import check_room, free_bytes
 from .sample import Sample
@@ -66,8 +66,6 @@ class Session:
         self._noted: EpisodeInfo | None = None
         self._idle_health = self._fresh_health()
 
-    # -- samples
-
     @property
     def health(self) -> Health:
         """Return the health of the episode under way, or of the last seconds."""
@@ -81,10 +79,7 @@ class Session:
             self.health.expect(wanted.name, wanted)
 
     def _fresh_health(self) -> Health:
-        health = Health(self._clock(), self.settings.limits)
-        for name, wanted in self._wanted.items():
-            health.expect(name, wanted)
-        return health
+        return Health(self._clock(), self.settings.limits, self._wanted)
 
     def take(self, sample: Sample, latched: bool = False) -> None:
         """Judge a sample and pass it on: to the episode under way, or else to the ring."""
@@ -96,7 +91,8 @@ class Session:
             if latched:
                 self._latched[sample.topic] = sample
             (health if recording is None else recording).note(sample)
-        self.intake.store(sample, recording, health, latched, self._wanted[sample.topic].jpeg)
+            self.intake.store(sample, recording, health, latched,
+                              self._wanted[sample.topic].jpeg)
 
     def set_back(self, by_ns: int) -> None:
         """End the episode as the clock was set back: one that has two times is of no use."""
@@ -116,8 +112,6 @@ class Session:
         with self.lock:
             self.intake.ring.forget(topic)
             self._latched.pop(topic, None)
-
-    # -- orders
 
     def start(self, missing: list[str], operator: str = '', name: str = '') -> Path:
         """
@@ -163,10 +157,32 @@ class Session:
         """End the episode; the future has its path once it is whole. Raises EpisodeError."""
         with self.lock:
             recording, now_ns = self._leave(), self._clock()
-            info = recording.info(now_ns, outcome, recording.health.report(now_ns))
-            self.ended[outcome] += 1
-            self._finished.append((recording.writer.path, outcome))
-            return self.intake.after_all(lambda: recording.writer.close(info))
+            return self.intake.after_all(self._closing(recording, outcome, now_ns))
+
+    def _closing(self, recording: Recording, outcome: str, until_ns: int) -> Callable[[], Path]:
+        """Count an episode, and return the job that closes it; what fails then is taken back."""
+        finished = (recording.writer.path, outcome)
+        self._finished.append(finished)
+        self.ended[outcome] += 1
+
+        def close() -> Path:
+            try:
+                if recording.failure:
+                    raise EpisodeError(recording.failure)
+                return recording.writer.close(recording.info(
+                    until_ns, outcome, recording.health.report(until_ns)))
+            except EpisodeError as error:
+                self._take_back(finished, f'not finished: {error}')
+                raise
+        return close
+
+    def _take_back(self, finished: tuple[Path, str], failure: str) -> None:
+        with self.lock:
+            if finished in self._finished:   # and not discarded meanwhile
+                self._finished[self._finished.index(finished)] = (None, 'failed')
+                self.ended.update({finished[1]: -1, 'failed': 1})
+            self.failure = failure
+        self._tell('error', failure)
 
     def _leave(self) -> Recording:
         """Take the episode under way out of the way. Raises EpisodeError where there is none."""
@@ -220,71 +236,51 @@ class Session:
                                    'it instead')
             if not self.settings.ring_s:
                 raise EpisodeError('nothing is kept in memory: ring_s is 0')
-            check_room(self.settings, self.intake.ring.bytes)
-            if not self.live.instruction and not any(self.live.instructions):
+            said = [text for text in self.live.instructions if text]
+            if not said:
                 raise EpisodeError('no instruction has been given, and an episode needs one; '
                                    'publish it, and keep then')
-            samples = self.intake.ring.take_all()
-            if not samples:
+            if not self.intake.ring.bytes:
                 raise EpisodeError('nothing has come since the last episode')
-            return self._keep(samples, operator, name)
+            check_room(self.settings, self.intake.ring.bytes)
+            return self._keep(*self._open(said[-1], operator, name))
 
-    def _keep(self, samples: list[Sample], operator: str, name: str) -> Future:
-        first_ns, last_ns = samples[0].received_ns, samples[-1].received_ns
-        provenance = Provenance()
-        for sample in samples:
-            if sample.topic in TOPICS:
-                provenance.feed(sample)
-        said = [text for text in (*self.live.instructions, *provenance.instructions) if text]
-        writer, info = self._open(said[-1], operator, name)
-        health = Health(first_ns, self.settings.limits)
-        recording = Recording(writer, info, provenance, health, self._kind_of)
+    def _keep(self, writer: EpisodeWriter, info: EpisodeInfo) -> Future:
+        samples = self.intake.ring.take_all()
+        wanted = {each.recorded_as: each for each in self._wanted.values()}
+        recording = Recording(writer, info, provenance_of(samples),
+                              health_of(samples, wanted, self.settings.limits), self._kind_of)
+        close = self._closing(recording, 'unknown', samples[-1].received_ns)
 
         def write() -> Path:
             for sample in samples:
                 recording.write(sample)
-            if recording.failure:
-                raise EpisodeError(recording.failure)
-            report = report_of(samples, {each.recorded_as: each for each in
-                                         self._wanted.values()}, self.settings.limits)
-            return writer.close(recording.info(last_ns, health=report))
-        self.ended['unknown'] += 1
-        self._finished.append((writer.path, 'unknown'))
+            return close()
         return in_thread(write, 'keep')
 
-    # -- once a second, and at the end
-
-    def check(self) -> Future | None:
-        """
-        Stop where the disk is too full; else keep what is known with the episode.
-
-        Returns the future of an episode that was ended here.
-        """
+    def check(self) -> None:
+        """Stop where the disk is too full; else keep what is known with the episode."""
         with self.lock:
             self._fail_if_failed()
             recording, now_ns = self.recording, self._clock()
             if recording is None:
                 if now_ns - self.health.start_ns > IDLE_NS:
                     self._idle_health = self._fresh_health()
-                return None
-            if recording.writer.failure is not None:  # a sync that nobody was waiting for
+            elif recording.writer.failure is not None:  # a sync that nobody was waiting for
                 self.intake.scribe.do(lambda: recording.give_up(str(recording.writer.failure)))
-                return None
-            free = free_bytes(self.settings.folder)
-            if free < self.settings.floor_bytes:
-                return self._stop(recording, f'{free / MB:.0f} MB free, fewer than min_free_mb '
-                                             f'{self.settings.floor_bytes / MB:.0f}; make room')
-            self._note(recording, now_ns)
-            return None
+            elif (free := free_bytes(self.settings.folder)) < self.settings.floor_bytes:
+                self._stop(recording, f'{free / MB:.0f} MB free, fewer than min_free_mb '
+                                      f'{self.settings.floor_bytes / MB:.0f}; make room')
+            else:
+                self._note(recording, now_ns)
 
-    def _stop(self, recording: Recording, text: str) -> Future:
+    def _stop(self, recording: Recording, text: str) -> None:
         """End the episode for a reason that makes it bad, and say so."""
         text = f'stopped: {text}'
         recording.health.find(text)
-        done = self.end('unknown')
+        self.end('unknown')
         self.failure = f'{recording.writer.path.name} {text}'
         self._tell('error', self.failure)
-        return done
 
     def _note(self, recording: Recording, now_ns: int) -> None:
         """Tell the file what a recovery would want to know, where that is new."""

@@ -30,13 +30,15 @@ class Limits:
 
     ``max_late_s`` from stamp to receipt, ``max_skew_s`` behind the newest stamp of the other
     streams, ``other_clock_s`` from stamp to receipt that no delay explains, ``frozen_camera_s``
-    of the same pixels (0: for ever).
+    of the same pixels (0: for ever). ``max_repeated_share`` of the images may repeat the one
+    before, as those of a driver do that sends faster than its camera.
     """
 
     max_late_s: float = 0.25
     max_skew_s: float = 0.25
     other_clock_s: float = 10.0
     frozen_camera_s: float = 0.5
+    max_repeated_share: float = 0.1
 
 
 class StreamHealth:
@@ -126,6 +128,9 @@ class StreamHealth:
             (0 < limits.frozen_camera_s * NS_PER_S < self.frozen_ns,
              f'frozen: the same pixels for {_s(self.frozen_ns)}, at most '
              f'{limits.frozen_camera_s:g} s is allowed'),
+            (self.duplicates > limits.max_repeated_share * self.count,
+             f'{self.duplicates} of {self.count} images repeat the one before, at most '
+             f'{limits.max_repeated_share:.0%} may'),
             (self.skew_ns > limits.max_skew_s * NS_PER_S,
              f'{_s(self.skew_ns)} behind the newest of the other streams, at most '
              f'{limits.max_skew_s:g} s is allowed'))

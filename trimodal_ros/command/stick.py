@@ -147,11 +147,11 @@ class Mapping:
         for what, got, needed in (('axes', len(axes), self._axes),
                                   ('buttons', len(buttons), self._buttons)):
             if got < needed:
-                raise StickError(f'joy: {got} {what}, the mapping names {needed}; '
+                raise StickError(f'{got} {what}, the mapping names {needed}; '
                                  'is it of this device?')
         for index, value in enumerate(axes):
             if not abs(value) <= 1 + 1e-6:  # neither is NaN
-                raise StickError(f'joy: axis {index} is {value}, expected -1 to 1')
+                raise StickError(f'axis {index} is {value}, expected -1 to 1')
 
 
 def _is_index(value) -> bool:

@@ -1,4 +1,5 @@
 # make demo    the robot does what it is told (INSTRUCTION="..." CHECKPOINT=... for your own)
+# make teleop  you move the robot, or take over from a policy (ARGS=--policy)
 # make test    every test
 # make help    the rest
 PYTHON ?= python3
@@ -13,7 +14,7 @@ OUT ?= out
 CHECKPOINT ?= models/so101_tabletop
 SHELL := /bin/bash
 
-.PHONY: help demo test lint setup gl browser figures figures-ros checkpoint benchmark-alignment benchmark-latency \
+.PHONY: help demo teleop test lint setup gl browser figures figures-ros checkpoint benchmark-alignment benchmark-latency \
         soak clean
 
 help:
@@ -56,6 +57,9 @@ browser:
 
 demo: setup
 	$(BIN)/python -m trimodal_ros.nodes.demo --out $(OUT)/demo --checkpoint $(CHECKPOINT) --instruction "$$INSTRUCTION"
+
+teleop: setup
+	$(BIN)/python -m trimodal_ros.nodes.teleop_demo --out $(OUT)/teleop --checkpoint $(CHECKPOINT) $(ARGS)
 
 test: setup browser
 	$(BIN)/python -m pytest

@@ -42,7 +42,7 @@ class Others:
 
     def note_own(self, message) -> None:
         """Note a message before it is published."""
-        self._own.append(message)
+        self._own.append(_content(message))
 
     def trajectory_of(self, message, now_ns: int) -> Trajectory | None:
         """
@@ -51,8 +51,9 @@ class Others:
         One without a stamp starts now. Raises SpecError for one that the controller refuses: for
         other joints, malformed, over already or not ending at rest.
         """
-        if message in self._own:
-            while self._own.popleft() != message:  # those before it were lost
+        content = _content(message)
+        if content in self._own:
+            while self._own.popleft() != content:  # those before it were lost
                 pass
             return None
         trajectory = from_message(message, self._robot)
@@ -65,3 +66,11 @@ class Others:
                 trajectory.velocity_TJ[-1]).max() > AT_REST_RAD_S:
             raise SpecError('the trajectory does not end at rest')
         return trajectory
+
+
+def _content(message) -> tuple:
+    """Return what the controller makes something of, to be compared."""
+    numbers = [np.asarray(values, dtype=np.float64).tobytes() for point in message.points
+               for values in (point.positions, point.velocities)]
+    return (stamp_ns(message.header.stamp), tuple(message.joint_names),
+            tuple(stamp_ns(point.time_from_start) for point in message.points), tuple(numbers))

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import time
-from typing import Protocol
 
 from .arm import Arm
 from .chunk import lead_in
@@ -32,6 +31,7 @@ from .interlock import Stop, StopTopic
 from .jog import jog
 from .limits import check_limits, LimitError, with_start
 from .others import Others
+from .outlet import TeleopOutlet
 from .steering import Steering
 from .stick import Mapping
 from .takeover import HEARTBEAT_S
@@ -41,14 +41,6 @@ from ..spec import NS_PER_S, SpecError, Trajectory
 APART_NS = 8_000_000      # two commands
 POLICY = 'the policy'     # who stops a person, too, by the topic ``stopped``
 LET_GO = 'let go of the stick first'
-
-
-class TeleopOutlet(Protocol):
-    """Where commands, who commands, and words go."""
-
-    def send(self, trajectory: Trajectory) -> None: ...
-    def take_over(self, is_on: bool) -> None: ...
-    def tell(self, level: str, text: str) -> None: ...
 
 
 class Teleoperator:
@@ -118,6 +110,11 @@ class Teleoperator:
             self._hear_stop(POLICY, is_stopped)
             if not is_stopped and self.stopped.by == POLICY:
                 self.stopped.by = ''
+
+    def on_policy_gone(self) -> None:
+        """Let ``resume`` end what a policy that isn't there any more was stopped for."""
+        with self.arm.lock:
+            self.stopped.ask_no_more(POLICY)
 
     def _hear_stop(self, who: str, asks: bool) -> None:
         if asks:

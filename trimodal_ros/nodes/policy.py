@@ -19,9 +19,11 @@ Subscribes to an image topic a camera, as the robot YAML names them, ``joint_sta
 ``instruction`` (latched), ``robot_description`` and, if named, a stop topic; publishes
 ``joint_trajectory`` or, in a dry run, ``~/debug/joint_trajectory``; ``~/decision``,
 ``~/debug/alignment/*``, ``/diagnostics`` and ``stopped`` (latched). Hears on ``joint_trajectory``
-what others command, and gives way while ``takeover`` says that somebody commands by hand. Needs the
-lifecycle transitions configure and activate, by service ``~/change_state``. Services (std_srvs/Trigger): ``~/stop``, ``~/resume``,
-and ``~/load_checkpoint``, which takes over the folder that the parameter checkpoint names.
+what others command, and gives way while ``takeover`` says that somebody commands by hand.
+
+Needs the lifecycle transitions configure and activate, by service ``~/change_state``. Services
+(std_srvs/Trigger): ``~/stop``, ``~/resume``, and ``~/load_checkpoint``, which takes over the
+folder that the parameter checkpoint names.
 
 A shell: when to decide and when to hold is in ``command/commander.py``.
 """

@@ -59,7 +59,7 @@ demo: setup
 	$(BIN)/python -m trimodal_ros.nodes.demo --out $(OUT)/demo --checkpoint $(CHECKPOINT) --instruction "$$INSTRUCTION"
 
 teleop: setup
-	$(BIN)/python -m trimodal_ros.nodes.teleop_demo --out $(OUT)/teleop --checkpoint $(CHECKPOINT) $(ARGS)
+	$(BIN)/python -m trimodal_ros.nodes.teleop_demo --out $(OUT)/teleop --checkpoint $(CHECKPOINT) --instruction "$$INSTRUCTION" $(ARGS)
 
 test: setup browser
 	$(BIN)/python -m pytest

@@ -119,7 +119,9 @@ class Duet:
     ``think_ns`` and ``delay_ns`` draw how long a plan and a message take.
 
     ``arrived`` is every trajectory at the controller, ``takeovers`` when it was told who
-    commands. The person's stick is ``axes`` and whether its button is held, ``deadman``.
+    commands. The person's stick is ``axes`` and whether its button is held, ``deadman``. What is
+    ``silent`` sends nothing: 'joints', 'images', 'joy', or 'person' for their whole process; an
+    arm that is blocked stays at ``blocked_J``.
     """
 
     def __init__(self, robot: RobotSpec, mapping: Mapping, think_ns: Callable[[], int],
@@ -130,13 +132,14 @@ class Duet:
             robot.joint_names), [], []
         self.middle_J = (robot.lower_J + robot.upper_J) / 2
         self.controller.start(self.middle_J, self.now_ns)
-        self.axes, self.deadman, self.samples = np.zeros(8), False, []
+        self.axes, self.deadman, self.samples, self.silent = np.zeros(8), False, [], set()
         self.content_hash, self.stopwatch, self.sentences = 'sway', Stopwatch(), self
+        self.blocked_J = None
         self._open_policy()
         self._open_person(mapping)
         for period_ns, what in ((JOINTS_NS, self._joints), (IMAGES_NS, self._images),
                                 (TICK_NS, self.commander.supervise), (JOY_NS, self._joy),
-                                (TICK_NS, self.teleoperator.tick), (4 * MS, self._sample)):
+                                (TICK_NS, self._tick), (4 * MS, self._sample)):
             self._repeat(int(self.rng.integers(period_ns)), period_ns, what)
 
     def _open_policy(self) -> None:
@@ -212,7 +215,15 @@ class Duet:
         """Let a trajectory be under way to the controller and to both who command."""
         self.later(lambda: self._accept(by, message))
         self.later(lambda: self.commander.on_trajectory(message))
-        self.later(lambda: self.teleoperator.on_trajectory(message))
+        self.to_person(lambda: self.teleoperator.on_trajectory(message))
+
+    def to_person(self, what: Callable[[], object]) -> None:
+        """Let a message arrive at the person's process, if it lives then."""
+        self.later(lambda: 'person' in self.silent or what())
+
+    def _tick(self) -> None:
+        if 'person' not in self.silent:
+            self.teleoperator.tick()
 
     def _accept(self, by: str, message) -> None:
         arrived = Arrived(self.now_ns, by, self.controller.reference(self.now_ns), None)
@@ -227,23 +238,26 @@ class Duet:
         self.samples.append(self.controller.reference(self.now_ns))
 
     def _joints(self) -> None:
+        if 'joints' in self.silent:
+            return
+        position_J = (self.controller.reference(self.now_ns).position_J
+                      if self.blocked_J is None else self.blocked_J)
         message = joint_state_message(
-            self.robot.joint_names, self.controller.reference(self.now_ns).position_J, [],
-            self.now_ns, BAG_TYPES)
+            self.robot.joint_names, position_J, [], self.now_ns, BAG_TYPES)
         self.later(lambda: self.commander.on_joints(message))
-        self.later(lambda: self.teleoperator.on_joints(message))
+        self.to_person(lambda: self.teleoperator.on_joints(message))
 
     def _images(self) -> None:
-        for camera in self.robot.cameras:
+        for camera in () if 'images' in self.silent else self.robot.cameras:
             pixels = self.rng.integers(0, 256, (camera.height, camera.width, 3), np.uint8)
             message = image_message(pixels, self.now_ns, camera.name, BAG_TYPES)
             self.later(lambda camera=camera, message=message: self.commander.on_image(
                 camera.name, message))
 
     def _joy(self) -> None:
-        stamp_ns, axes = self.now_ns, tuple(self.axes)
-        buttons = (int(self.deadman), 0)
-        self.later(lambda: self.teleoperator.on_joy(stamp_ns, axes, buttons))
+        stamp_ns, axes, buttons = self.now_ns, tuple(self.axes), (int(self.deadman), 0)
+        if 'joy' not in self.silent:
+            self.to_person(lambda: self.teleoperator.on_joy(stamp_ns, axes, buttons))
 
     def push(self, axes, deadman: bool = True) -> None:
         """Move the stick, and let that be told at once."""

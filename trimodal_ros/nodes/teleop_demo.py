@@ -31,7 +31,7 @@ import time
 import tyro
 
 from .conductor import Conductor
-from .demo import prepare_folder, task_of
+from .demo import INSTRUCTIONS, prepare_folder, task_of
 from .private_graph import enter_private_graph, GraphError, NodeProcesses
 from ..evaluate.film import camera_frames, write_animation
 from ..paths import share_dir
@@ -45,9 +45,8 @@ POLL_S = 0.1
 
 
 def teleop(out: Path = Path('out/teleop'), policy: bool = False,
-           instruction: str = 'put the red cube on the left plate',
-           checkpoint: Path | None = None, robot: Path | None = None,
-           mapping: str = 'keyboard.yaml', record: bool = True) -> int:
+           instruction: str = '', checkpoint: Path | None = None,
+           robot: Path | None = None, mapping: str = 'keyboard.yaml', record: bool = True) -> int:
     """
     Move the simulated robot by hand, and look at what was recorded.
 
@@ -56,13 +55,14 @@ def teleop(out: Path = Path('out/teleop'), policy: bool = False,
 
     :param out: Folder for the recording, its film and logs; an earlier one's is replaced.
     :param policy: Start a policy, too, to take over from and give back to.
-    :param instruction: What the robot is told; names a cube and a plate.
+    :param instruction: What the robot is told, a cube and a plate (default: red to the left).
     :param checkpoint: The policy's checkpoint folder (default: the shipped one).
     :param robot: Robot YAML (default: the SO-101).
     :param mapping: Axes and buttons: keyboard.yaml for keys, teleop.yaml for a gamepad whose
         node publishes joy on this graph, or a file of yours.
     :param record: Record what happens as one episode.
     """
+    instruction = instruction or INSTRUCTIONS[0]
     task = task_of(instruction)
     robot = robot or share_dir() / 'config' / 'robots' / 'so101.yaml'
     checkpoint = checkpoint or share_dir() / 'models' / 'so101_tabletop'
@@ -97,9 +97,9 @@ def _start(processes: NodeProcesses, robot: Path, mapping: str, checkpoint: Path
 
 
 def _begin(conductor: Conductor, instruction: str, task, with_policy: bool) -> None:
+    conductor.set_scene(SEED, task)
     if with_policy:
         conductor.configure_and_activate()
-    conductor.set_scene(SEED, task)
     conductor.say(instruction)
 
 

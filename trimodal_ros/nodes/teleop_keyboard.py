@@ -56,7 +56,7 @@ class KeyboardNode(Node):
         self._teleop = parameter(self, 'teleop')
         self._joy = self.create_publisher(Joy, 'joy', SENSOR_QOS)
         self.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
-        self._services = {key: self.create_client(Trigger, f'{self._teleop}/{name}')
+        self._asks = {key: self.create_client(Trigger, f'{self._teleop}/{name}')
                           for key, name in ((ESCAPE, 'stop'), (RESUME, 'resume'))}
 
     def _declare_parameters(self) -> None:
@@ -74,8 +74,8 @@ class KeyboardNode(Node):
 
     def press(self, key: str) -> None:
         """Act on a key."""
-        if key in self._services:
-            self._services[key].call_async(Trigger.Request())
+        if key in self._asks:
+            self._asks[key].call_async(Trigger.Request())
         self.keys.press(key, time.monotonic())
         self._next_s = 0.0
 

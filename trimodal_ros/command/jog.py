@@ -30,9 +30,11 @@ from .chunk import after_lead
 from .playback import JointReference
 from ..spec import NS_PER_S, RobotSpec, Trajectory
 
-SHARE = 0.95           # of the velocity and acceleration limits
+SHARE = 0.95           # of the velocity and acceleration limits;
+BRAKE_SHARE = 0.8      # so that a motion that brakes can always be turned round
 MARGIN_RAD = 1e-3      # kept from a position limit
-STRETCHES = 8          # of the parts, until the acceleration limits are kept
+SHORT = 1.02           # a part may be so much shorter than an acceleration of that share asks for
+STRETCHES = 32         # of the parts, at most
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,8 @@ def jog(robot: RobotSpec, lead: list[JointReference], velocity_J: np.ndarray, pa
     then to a hold.
     """
     start = lead[-1]
-    most_J, share_J = SHARE * robot.acceleration_J, SHARE * robot.velocity_J
-    wanted_J = velocity_J / max(1.0, (np.abs(velocity_J) / share_J).max())
+    most_J, brake_J = SHARE * robot.acceleration_J, BRAKE_SHARE * robot.acceleration_J
+    wanted_J = velocity_J / max(1.0, (np.abs(velocity_J) / (SHARE * robot.velocity_J)).max())
     for _ in range(STRETCHES):
         velocity_J = _within_positions(robot, start, wanted_J, pace)
         slowed_J = np.abs(velocity_J) < np.abs(wanted_J) - 1e-9
@@ -80,8 +82,8 @@ def jog(robot: RobotSpec, lead: list[JointReference], velocity_J: np.ndarray, pa
             share = np.min((velocity_J / np.where(wanted_J, wanted_J, 1.0))[slowed_J & together_J])
             velocity_J = np.where(together_J, share * wanted_J, velocity_J)
         ramp_s = max(pace.ramp_s, (np.abs(velocity_J - start.velocity_J) / most_J).max())
-        brake_s = max(pace.brake_s, (np.abs(velocity_J) / most_J).max())
-        if ramp_s == pace.ramp_s and brake_s == pace.brake_s:
+        brake_s = max(pace.brake_s, (np.abs(velocity_J) / brake_J).max())
+        if ramp_s <= SHORT * pace.ramp_s and brake_s <= SHORT * pace.brake_s:
             break
         pace = Pace(ramp_s, pace.cruise_s, brake_s)
     return _three_parts(robot, lead, velocity_J, pace), [

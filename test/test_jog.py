@@ -25,7 +25,7 @@ from trimodal_ros.command.hold import hold_trajectory
 from trimodal_ros.command.jog import jog, Pace, SHARE, velocity_towards
 from trimodal_ros.command.limits import check_limits, LimitError
 from trimodal_ros.command.playback import CommandedMotion
-from trimodal_ros.spec import NS_PER_S, RobotSpec
+from trimodal_ros.spec import NS_PER_S, RobotSpec, Trajectory
 
 ROBOT = RobotSpec.make_example()
 LAZY = replace(ROBOT, joints=tuple(
@@ -40,6 +40,8 @@ class Moving:
     def __init__(self, robot=ROBOT, position_J=None):
         self.robot, self.now_ns, self.commanded = robot, START_NS, CommandedMotion()
         self.rest_J = (robot.lower_J + robot.upper_J) / 2 if position_J is None else position_J
+        self.commanded.send(Trajectory(robot, START_NS, [0.0], self.rest_J[None],
+                                       np.zeros((1, 3))), START_NS, self.rest_J)
 
     def lead(self):
         return lead_in(self.commanded, self.now_ns, self.rest_J)

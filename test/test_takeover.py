@@ -115,7 +115,7 @@ def test_policy_does_not_brake_a_person(duet, fault):
         duet.commander.stop('deactivated')
     duet.run_for(1.0)
     assert not sent_by(duet, 'policy', taken_ns)
-    assert len(sent_by(duet, 'person', taken_ns)) > 30
+    assert len(sent_by(duet, 'person', taken_ns)) > 15
     duet.let_go()
     duet.run_for(1.0)
     assert not sent_by(duet, 'policy', taken_ns)

@@ -215,7 +215,7 @@ def test_stop_topic_stops_by_word_and_by_silence(duet):
     """Catches a stop that a stick overrides, and one that ends by itself."""
     from trimodal_ros.command.interlock import StopTopic
     teleoperator = duet.teleoperator
-    teleoperator.stop_topic = StopTopic('stop', 0.2, duet.now_ns)
+    teleoperator.stops.topic = StopTopic('stop', 0.2, duet.now_ns)
     teleoperator.on_stop_topic(False)
     duet.run_for(0.1)
     teleoperator.on_stop_topic(True)

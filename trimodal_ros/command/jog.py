@@ -32,9 +32,8 @@ from ..spec import NS_PER_S, RobotSpec, Trajectory
 
 SHARE = 0.95           # of the velocity and acceleration limits;
 BRAKE_SHARE = 0.8      # so that a motion that brakes can always be turned round
+SHORTEST_S = 2e-3     # a ramp
 MARGIN_RAD = 1e-3      # kept from a position limit
-SHORT = 1.02           # a part may be so much shorter than an acceleration of that share asks for
-STRETCHES = 32         # of the parts, at most
 
 
 @dataclass(frozen=True)
@@ -67,25 +66,23 @@ def jog(robot: RobotSpec, lead: list[JointReference], velocity_J: np.ndarray, pa
     Return the motion from the end of ``lead`` at ``velocity_J`` (rad/s) and to rest, and the
     joints that can't go on as fast because of their positions.
 
-    Parts last longer where the acceleration limits ask for it. A joint that would come to rest
-    outside its positions is slowed down so that it rests ``MARGIN_RAD`` inside, and with it alike
-    those that are ``together_J``; one that is too fast for that is left to ``check_limits``, and
-    then to a hold.
+    The velocity changes by no more than the acceleration limits allow in ``ramp_s``, of all
+    joints by the same share of what is asked for; braking lasts longer where they ask for it. A
+    joint that would come to rest outside its positions is slowed down so that it rests
+    ``MARGIN_RAD`` inside, and with it alike those that are ``together_J``; one that is too fast
+    for that is left to ``check_limits``, and then to a hold.
     """
-    start = lead[-1]
-    most_J, brake_J = SHARE * robot.acceleration_J, BRAKE_SHARE * robot.acceleration_J
-    wanted_J = velocity_J / max(1.0, (np.abs(velocity_J) / (SHARE * robot.velocity_J)).max())
-    for _ in range(STRETCHES):
-        velocity_J = _within_positions(robot, start, wanted_J, pace)
-        slowed_J = np.abs(velocity_J) < np.abs(wanted_J) - 1e-9
-        if together_J is not None and (slowed_J & together_J).any():
-            share = np.min((velocity_J / np.where(wanted_J, wanted_J, 1.0))[slowed_J & together_J])
-            velocity_J = np.where(together_J, share * wanted_J, velocity_J)
-        ramp_s = max(pace.ramp_s, (np.abs(velocity_J - start.velocity_J) / most_J).max())
-        brake_s = max(pace.brake_s, (np.abs(velocity_J) / brake_J).max())
-        if ramp_s <= SHORT * pace.ramp_s and brake_s <= SHORT * pace.brake_s:
-            break
-        pace = Pace(ramp_s, pace.cruise_s, brake_s)
+    start, ramp_s = lead[-1], _ramp_s(robot, lead[-1], pace)
+    velocity_J = velocity_J / max(1.0, (np.abs(velocity_J) / (SHARE * robot.velocity_J)).max())
+    gain_J, most_J = velocity_J - start.velocity_J, SHARE * robot.acceleration_J * ramp_s
+    wanted_J = start.velocity_J + gain_J / max(1.0, (np.abs(gain_J) / most_J).max())
+    brake_s = max(pace.brake_s, (np.abs(wanted_J) / (BRAKE_SHARE * robot.acceleration_J)).max())
+    pace = Pace(ramp_s, pace.cruise_s, brake_s)
+    velocity_J = _within_positions(robot, start, wanted_J, pace)
+    slowed_J = np.abs(velocity_J) < np.abs(wanted_J) - 1e-9
+    if together_J is not None and (slowed_J & together_J).any():
+        share = np.min((velocity_J / np.where(wanted_J, wanted_J, 1.0))[slowed_J & together_J])
+        velocity_J = np.where(together_J, share * wanted_J, velocity_J)
     return _three_parts(robot, lead, velocity_J, pace), [
         name for name, slowed in zip(robot.joint_names, slowed_J) if slowed]
 
@@ -100,6 +97,13 @@ def velocity_towards(lead: list[JointReference], target_J: np.ndarray, speed_J: 
     start = lead[-1]
     velocity_J = (target_J - start.position_J - start.velocity_J * pace.ramp_s / 2) / pace.travel_s
     return velocity_J / max(1.0, (np.abs(velocity_J) / speed_J).max())
+
+
+def _ramp_s(robot: RobotSpec, start: JointReference, pace: Pace) -> float:
+    """Return a time for the ramp in which no joint on its way to rest at a limit gets past it."""
+    end_J = np.where(start.velocity_J > 0, robot.upper_J, robot.lower_J)
+    room_J, speed_J = np.abs(end_J - start.position_J), np.abs(start.velocity_J)
+    return min(pace.ramp_s, max(SHORTEST_S, (2 * room_J / np.maximum(speed_J, 1e-9)).min()))
 
 
 def _within_positions(robot: RobotSpec, start: JointReference, wanted_J, pace: Pace):

@@ -27,19 +27,19 @@ import time
 from .arm import Arm
 from .chunk import lead_in
 from .hand import Hand, HandRules
-from .interlock import Stop, StopTopic
 from .jog import jog
 from .limits import check_limits, LimitError, with_start
 from .others import Others
 from .outlet import TeleopOutlet
-from .steering import Steering
+from .steering import LEADER, Steering
 from .stick import Mapping
+from .stops import Stops
 from .takeover import HEARTBEAT_S
 from ..observe.observer import NotReady
 from ..spec import NS_PER_S, SpecError, Trajectory
 
-APART_NS = 8_000_000      # two commands
-POLICY = 'the policy'     # who stops a person, too, by the topic ``stopped``
+APART_NS = 10_000_000     # two commands, whatever the person does,
+RENEW_NS = 40_000_000     # and where they go on as before
 LET_GO = 'let go of the stick first'
 
 
@@ -57,7 +57,7 @@ class Teleoperator:
         self.arm, self.steering, self.outlet, self.steady = arm, steering, outlet, steady
         self.hand = Hand(mapping, rules or HandRules(), arm.clock, steady)
         self.others = Others(arm.robot)
-        self.stopped, self.stop_topic = Stop(), StopTopic()
+        self.stops = Stops(steady)
         self.is_on = False
         self.reason, self.details = '', ''  # what the robot is held for, if they command
         self._rested_ns = self._told_ns = 0  # steady
@@ -74,8 +74,7 @@ class Teleoperator:
                 self.steering.next_mode()
                 self._begin_steering()
                 self.outlet.tell('info', f'mode {self.steering.mode}')
-            if self.steady() - self._sent_ns >= APART_NS:
-                self.step()
+            self._step_after(APART_NS)
 
     def on_joints(self, message) -> None:
         """Store joints of the arm. Raises JointStateError, and then keeps nothing."""
@@ -86,6 +85,8 @@ class Teleoperator:
         """Store joints of the leader. Raises JointStateError, and then keeps nothing."""
         with self.arm.lock:
             self.steering.leader.on_joints(message)
+            if self.steering.mode == LEADER:
+                self._step_after(APART_NS)
 
     def on_trajectory(self, message) -> None:
         """Note what somebody else commands."""
@@ -101,32 +102,19 @@ class Teleoperator:
     def on_stop_topic(self, asks: bool) -> None:
         """Stop, or note that this isn't asked for any more."""
         with self.arm.lock:
-            self.stop_topic.heard_ns = self.steady()
-            self._hear_stop(self.stop_topic.name, asks)
+            self.stops.hear_topic(asks)
+            self.step()
 
     def on_stopped(self, is_stopped: bool) -> None:
-        """Stop as long as the policy is stopped; what it was stopped for stops a person, too."""
+        """Stop as long as the policy is stopped: what stops that stops a person, too."""
         with self.arm.lock:
-            self._hear_stop(POLICY, is_stopped)
-            if not is_stopped and self.stopped.by == POLICY:
-                self.stopped.by = ''
-
-    def on_policy_gone(self) -> None:
-        """Let ``resume`` end what a policy that isn't there any more was stopped for."""
-        with self.arm.lock:
-            self.stopped.ask_no_more(POLICY)
-
-    def _hear_stop(self, who: str, asks: bool) -> None:
-        if asks:
-            self.stopped.ask(who, asks_on=True)
+            self.stops.hear_policy(is_stopped)
             self.step()
-        else:
-            self.stopped.ask_no_more(who)
 
     def stop(self, who: str) -> None:
         """Take over and keep the arm where it is, until ``resume``."""
         with self.arm.lock:
-            self.stopped.ask(who)
+            self.stops.ask(who)
             self._take_over()
             hold = None if self.arm.is_known else self.arm.hold()
             if hold is not None:
@@ -140,7 +128,7 @@ class Teleoperator:
         Raises ValueError while the stop is asked for.
         """
         with self.arm.lock:
-            self.stopped.end()
+            self.stops.end()
             if self.is_on and (self.hand.wrong() or not self.steering.is_asked(self.hand.stick)):
                 self._give_back()
 
@@ -149,20 +137,24 @@ class Teleoperator:
     def tick(self) -> None:
         """Act on the stick as it is, and say who commands."""
         with self.arm.lock:
-            self.step()
+            self._step_after(RENEW_NS)
             if self.is_on and self.steady() - self._told_ns >= HEARTBEAT_S * NS_PER_S:
                 self._tell_takeover()
 
     def step(self) -> None:
         """Send what the person asks for now, or a hold."""
         with self.arm.lock:
-            if self._notice_jump():
-                return
-            try:
-                self._check()
-                self._command()
-            except NotReady as error:
-                self._hold(error.what, error.reason)
+            self._step_after(0)
+
+    def _step_after(self, apart_ns: int) -> None:
+        """Do so, but for another motion that is so soon after the last."""
+        if self._notice_jump():
+            return
+        try:
+            self._check()
+            self._command(self.steady() - self._sent_ns >= apart_ns)
+        except NotReady as error:
+            self._hold(error.what, error.reason)
 
     def _notice_jump(self) -> bool:
         seen_ns, self._seen_ns = self._seen_ns, self.arm.clock()
@@ -181,11 +173,9 @@ class Teleoperator:
 
     def _check(self) -> None:
         """Raise NotReady for the first thing that is wrong."""
-        arm, topic = self.arm, self.stop_topic
-        if topic.is_silent(self.steady()):
-            self.stopped.ask(f'{topic.name}: silent')
-        if self.stopped.by:
-            raise NotReady(f'stopped by {self.stopped.by}')
+        arm, stopped_by = self.arm, self.stops.by
+        if stopped_by:
+            raise NotReady(f'stopped by {stopped_by}')
         arm.observer.check_joints(arm.clock())
         wrong = self.hand.wrong()
         if wrong:
@@ -207,15 +197,17 @@ class Teleoperator:
 
     # -- what goes out
 
-    def _command(self) -> None:
+    def _command(self, is_due: bool) -> None:
         is_asked = self.steering.is_asked(self.hand.stick)
         if self._must_rest and is_asked:
             raise NotReady(LET_GO)
         self._must_rest, self.reason, self.details = False, '', ''
         if is_asked:
             self._rested_ns = self.steady()
+            is_due = is_due or not self.is_on
             self._take_over()
-            self._move()
+            if is_due:
+                self._move()
         elif self.is_on:
             self._let_go()
 

@@ -121,7 +121,7 @@ class TeleopNode(Node):
             message.data), LATCHED_QOS)
         stop_topic = optional(self, 'stop_topic')
         if stop_topic:
-            teleoperator.stop_topic = StopTopic(
+            teleoperator.stops.topic = StopTopic(
                 stop_topic, optional(self, 'max_stop_topic_age_s'))
             self.create_subscription(Bool, stop_topic, lambda message: teleoperator.on_stop_topic(
                 message.data), SENSOR_QOS)
@@ -154,7 +154,7 @@ class TeleopNode(Node):
 
     def _on_second(self) -> None:
         if not self.count_publishers('stopped'):
-            self.teleoperator.on_policy_gone()
+            self.teleoperator.stops.miss_policy()
         self._diagnose()
 
     # -- the teleoperator's outlet
@@ -185,7 +185,7 @@ class TeleopNode(Node):
             state = f'{doing}: {NotReady(reason, teleoperator.details)}'
         values = {'mode': teleoperator.steering.mode,
                   'taken_over': str(teleoperator.is_on).lower(),
-                  'stopped_by': teleoperator.stopped.by,
+                  'stopped_by': teleoperator.stops.by,
                   **{f'{joint} {kind}': str(count) for (joint, kind), count in
                      sorted(arm.limit_events.items())}}
         level = DiagnosticStatus.ERROR if reason and teleoperator.is_on else DiagnosticStatus.OK

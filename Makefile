@@ -15,7 +15,7 @@ CHECKPOINT ?= models/so101_tabletop
 SHELL := /bin/bash
 
 .PHONY: help demo teleop test lint setup gl browser figures figures-ros checkpoint benchmark-alignment benchmark-latency \
-        soak clean
+        benchmark-takeover soak clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -25,6 +25,7 @@ help:
 	@echo 'make figures-ros  figures through ROS in real time into $(OUT)/figures'
 	@echo 'make benchmark-alignment  what alignment is worth, hours; needs make checkpoint'
 	@echo 'make benchmark-latency    age, overhead and time from fault to hold, 30 min; leave the machine alone'
+	@echo 'make benchmark-takeover   how smoothly the command changes hands, 5 min; leave the machine alone'
 	@echo 'make soak                 an hour of tasks and faults: memory, threads, holds'
 	@echo 'make checkpoint   demonstrate, train, correct, train: the shipped checkpoint, under 2 h'
 
@@ -109,6 +110,11 @@ benchmark-alignment: setup
 benchmark-latency: setup
 	$(BIN)/python -m benchmarks.latency run --out $(OUT)/latency.json
 	$(BIN)/python -m benchmarks.latency table --of $(OUT)/latency.json
+
+# What doc/teleoperation.md shows; the second in real time.
+benchmark-takeover: setup
+	$(BIN)/python -m benchmarks.takeover steps --takeovers 500
+	$(BIN)/python -m benchmarks.takeover latency
 
 soak: setup
 	$(BIN)/python -m benchmarks.soak --out $(OUT)/soak.json

@@ -17,7 +17,7 @@ A policy and a person at one arm, on a clock of the program's own, with messages
 
 The commander, the teleoperator and the controller's rules are those that run on a robot; only the
 worker's thread and the middleware are played: a plan takes as long as is told, and whatever was
-sent arrives as much later as is drawn, at each listener by itself.
+sent arrives as much later as is drawn, at each listener by itself, in the order it was sent in.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ from trimodal_ros.stopwatch import Stopwatch
 
 MS = NS_PER_S // 1000
 START_NS = 1_000 * NS_PER_S
-JOINTS_NS, IMAGES_NS, TICK_NS, JOY_NS = 10 * MS, 50 * MS, 20 * MS, 50 * MS
+JOINTS_NS, IMAGES_NS, JOY_NS = 10 * MS, 50 * MS, 50 * MS
+SUPERVISE_NS, TICK_NS = 20 * MS, 10 * MS
 SWAY_RAD_S, SWAY_HZ, PULL_PER_S = 1.2, 0.4, 1.0   # of the policy's motion, and back to the middle
 REPLAN_S, RAMP_S = 0.4, 0.3
 CLEAR_RAD = 0.05     # of the joints' limits, the policy stays
@@ -84,7 +85,7 @@ class Party:
     def take_over(self, is_on: bool) -> None:
         """Let it be under way who commands."""
         self.duet.takeovers.append((self.duet.now_ns, is_on))
-        self.duet.later(lambda: self.duet.commander.on_takeover(is_on))
+        self.duet.later('takeover', lambda: self.duet.commander.on_takeover(is_on))
 
     def tell(self, level: str, text: str) -> None:
         self.told.append(text)
@@ -134,11 +135,11 @@ class Duet:
         self.controller.start(self.middle_J, self.now_ns)
         self.axes, self.deadman, self.samples, self.silent = np.zeros(8), False, [], set()
         self.content_hash, self.stopwatch, self.sentences = 'sway', Stopwatch(), self
-        self.blocked_J = None
+        self.blocked_J, self._links = None, {}
         self._open_policy()
         self._open_person(mapping)
         for period_ns, what in ((JOINTS_NS, self._joints), (IMAGES_NS, self._images),
-                                (TICK_NS, self.commander.supervise), (JOY_NS, self._joy),
+                                (SUPERVISE_NS, self.commander.supervise), (JOY_NS, self._joy),
                                 (TICK_NS, self._tick), (4 * MS, self._sample)):
             self._repeat(int(self.rng.integers(period_ns)), period_ns, what)
 
@@ -186,9 +187,11 @@ class Duet:
         """Let something happen at a time."""
         heapq.heappush(self._events, (time_ns, next(self._order), what))
 
-    def later(self, what: Callable[[], object]) -> None:
-        """Let a message arrive."""
-        self.at(self.now_ns + self.delay_ns(), what)
+    def later(self, link: str, what: Callable[[], object]) -> None:
+        """Let a message arrive, after those that were sent before on the same link."""
+        arrives_ns = max(self.now_ns + self.delay_ns(), self._links.get(link, 0))
+        self._links[link] = arrives_ns
+        self.at(arrives_ns, what)
 
     def _repeat(self, after_ns: int, period_ns: int, what: Callable[[], object]) -> None:
         def again() -> None:
@@ -213,13 +216,13 @@ class Duet:
 
     def publish(self, by: str, message) -> None:
         """Let a trajectory be under way to the controller and to both who command."""
-        self.later(lambda: self._accept(by, message))
-        self.later(lambda: self.commander.on_trajectory(message))
-        self.to_person(lambda: self.teleoperator.on_trajectory(message))
+        self.later(f'{by} to controller', lambda: self._accept(by, message))
+        self.later(f'{by} to policy', lambda: self.commander.on_trajectory(message))
+        self.to_person(by, lambda: self.teleoperator.on_trajectory(message))
 
-    def to_person(self, what: Callable[[], object]) -> None:
+    def to_person(self, by: str, what: Callable[[], object]) -> None:
         """Let a message arrive at the person's process, if it lives then."""
-        self.later(lambda: 'person' in self.silent or what())
+        self.later(f'{by} to person', lambda: 'person' in self.silent or what())
 
     def _tick(self) -> None:
         if 'person' not in self.silent:
@@ -244,20 +247,20 @@ class Duet:
                       if self.blocked_J is None else self.blocked_J)
         message = joint_state_message(
             self.robot.joint_names, position_J, [], self.now_ns, BAG_TYPES)
-        self.later(lambda: self.commander.on_joints(message))
-        self.to_person(lambda: self.teleoperator.on_joints(message))
+        self.later('joints to policy', lambda: self.commander.on_joints(message))
+        self.to_person('joints', lambda: self.teleoperator.on_joints(message))
 
     def _images(self) -> None:
         for camera in () if 'images' in self.silent else self.robot.cameras:
             pixels = self.rng.integers(0, 256, (camera.height, camera.width, 3), np.uint8)
             message = image_message(pixels, self.now_ns, camera.name, BAG_TYPES)
-            self.later(lambda camera=camera, message=message: self.commander.on_image(
-                camera.name, message))
+            self.later(camera.name, lambda camera=camera, message=message:
+                       self.commander.on_image(camera.name, message))
 
     def _joy(self) -> None:
         stamp_ns, axes, buttons = self.now_ns, tuple(self.axes), (int(self.deadman), 0)
         if 'joy' not in self.silent:
-            self.to_person(lambda: self.teleoperator.on_joy(stamp_ns, axes, buttons))
+            self.to_person('joy', lambda: self.teleoperator.on_joy(stamp_ns, axes, buttons))
 
     def push(self, axes, deadman: bool = True) -> None:
         """Move the stick, and let that be told at once."""

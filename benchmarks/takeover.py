@@ -44,6 +44,7 @@ SO101 = share_dir() / 'config' / 'robots' / 'so101.yaml'
 KEYBOARD = share_dir() / 'config' / 'keyboard.yaml'
 CAMERA_PX = 16
 THINKS_MS, DELAY_MS = (3.0, 80.0), (0.3, 1.0)   # uniform; least, and mean of what is added
+RESTS = 50                                     # Joy messages, at first
 PUSHES_S, RESTS_S = (0.1, 1.2), (1.0, 2.5)
 
 
@@ -191,7 +192,7 @@ class _Hand:
 
         from benchmarks.rig import Arm, HEAR_ALL_QOS
         from trimodal_ros.nodes.ros import SENSOR_QOS
-        self._node, self.times_ms, self.sent, self._asked_ns = node, [], 0, 0
+        self._node, self.times_ms, self.sent, self._asked_ns, self._met = node, [], 0, 0, 0
         self._joy_type = Joy
         self._arm = Arm(node, RobotSpec.from_yaml(SO101))
         self._joy = node.create_publisher(Joy, 'joy', SENSOR_QOS)
@@ -201,8 +202,9 @@ class _Hand:
 
     def _move(self) -> None:
         from trimodal_ros.nodes.ros import ROS_TYPES
-        self.sent += 1
-        is_rest = self.sent < 100  # until the node has met it
+        self._met += self._joy.get_subscription_count() > 0
+        is_rest = self._met < RESTS  # until the node has met it, and seen it at rest
+        self.sent += not is_rest
         share = 0.0 if is_rest else 0.5 * float(np.sin(self.sent / 20))
         self._asked_ns = 0 if is_rest else time.time_ns()
         self._joy.publish(self._joy_type(

@@ -24,7 +24,7 @@ from benchmarks.takeover import crossed, make_duet, play, shares, switches
 from trimodal_ros.command.interlock import Interlock, TAKEN_OVER
 from trimodal_ros.command.message import to_message
 from trimodal_ros.command.others import Others
-from trimodal_ros.command.takeover import SILENT
+from trimodal_ros.command.takeover import SILENT, Takeover
 from trimodal_ros.record.messages import BAG_TYPES
 from trimodal_ros.spec import NS_PER_S, RobotSpec, SpecError, Trajectory
 
@@ -103,6 +103,22 @@ def test_plan_under_way_is_not_sent_after_a_takeover(duet):
     assert sent_by(duet, 'person', pushes[0]) and not sent_by(duet, 'policy', pushes[0] + 5 * MS)
 
 
+def test_plan_in_the_making_is_dropped_when_only_the_button_is_pressed():
+    """Catches a plan that goes out since the person, at an arm at rest, sends nothing."""
+    duet = make_duet(seed=9)
+    duet.run_for(0.5)
+    assert duet.commander.start()
+    pressed = []
+
+    def think_and_be_taken_over():
+        duet.at(duet.now_ns + 50 * MS, lambda: pressed.append(duet.push(np.zeros(8))))
+        return 150 * MS
+    duet.think_ns = think_and_be_taken_over
+    duet.commander.on_instruction('sway')
+    duet.run_for(1.0)
+    assert pressed and duet.commander.interlock.is_taken and not duet.arrived
+
+
 @pytest.mark.parametrize('fault', ['images', 'no instruction', 'deactivated'])
 def test_policy_does_not_brake_a_person(duet, fault):
     """Catches a hold for a stale camera that the person's command has nothing to do with."""
@@ -170,7 +186,7 @@ def test_stop_of_the_policy_stops_the_person_too(duet):
     """Catches an emergency stop that a stick overrides, and a lock that nobody can open."""
     taken_ns = take_over(duet)
     duet.commander.helm.stop_by('~/stop')
-    duet.to_person(lambda: duet.teleoperator.on_stopped(True))
+    duet.to_person('policy', lambda: duet.teleoperator.on_stopped(True))
     duet.run_for(0.5)
     assert sent_by(duet, 'policy', taken_ns)
     assert np.abs(duet.samples[-1].velocity_J).max() == 0
@@ -178,7 +194,7 @@ def test_stop_of_the_policy_stops_the_person_too(duet):
     duet.run_for(1.0)
     assert len(duet.arrived) == count and duet.teleoperator.reason == 'stopped by the policy'
     duet.commander.resume()
-    duet.to_person(lambda: duet.teleoperator.on_stopped(False))
+    duet.to_person('policy', lambda: duet.teleoperator.on_stopped(False))
     duet.run_for(0.5)
     assert len(duet.arrived) == count  # the stick has been pushed all the while
     duet.let_go()
@@ -228,6 +244,16 @@ def test_rehearsing_policy_is_quiet_and_counts_nothing_of_a_person():
     duet.let_go()
     duet.run_for(2.0)
     assert duet.commander.interlock.reason == ''
+
+
+def test_standstill_of_ones_own_is_nobody_s_silence():
+    """Catches a policy that stops the robot since it has itself not listened for a second."""
+    takeover = Takeover(max_silence_s=1.0)
+    takeover.is_silent(NS_PER_S)
+    assert takeover.hear(True) and not takeover.hear(True)
+    assert not takeover.is_silent(5 * NS_PER_S)
+    silent = [takeover.is_silent(5 * NS_PER_S + number * 20 * MS) for number in range(1, 60)]
+    assert silent.index(True) == pytest.approx(45, abs=1)
 
 
 def test_give_back_is_one_of_two():

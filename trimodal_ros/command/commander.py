@@ -165,7 +165,7 @@ class Commander:
     def on_takeover(self, is_on: bool) -> None:
         """Give way to somebody who commands by hand, or go on from where they left off."""
         with self.pilot.lock:
-            if self.takeover.hear(is_on, self.steady()):
+            if self.takeover.hear(is_on):
                 self.helm.give_way() if is_on else self.helm.take_back()
 
     def on_trajectory(self, message) -> None:

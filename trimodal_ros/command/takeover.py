@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from ..spec import NS_PER_S
 
 HEARTBEAT_S = 0.2    # how often whoever commands by hand says so
+MOST_NS = 100_000_000  # of silence, between two looks: one's own standstill is nobody's silence
 SILENT = 'takeover: silent'
 
 
@@ -34,13 +35,16 @@ class Takeover:
 
     max_silence_s: float = 1.0
     is_on: bool = False
-    heard_ns: int = 0
+    _silent_ns: int = 0
+    _looked_ns: int = 0
 
-    def hear(self, is_on: bool, now_ns: int) -> bool:
+    def hear(self, is_on: bool) -> bool:
         """Note what was heard; tell whether that is new."""
-        is_new, self.is_on, self.heard_ns = is_on != self.is_on, is_on, now_ns
+        is_new, self.is_on, self._silent_ns = is_on != self.is_on, is_on, 0
         return is_new
 
     def is_silent(self, now_ns: int) -> bool:
-        """Tell whether whoever had taken over has not been heard for too long."""
-        return self.is_on and now_ns - self.heard_ns > self.max_silence_s * NS_PER_S
+        """Tell whether whoever had taken over has not been heard for too long; ask often."""
+        self._silent_ns += min(now_ns - self._looked_ns, MOST_NS)
+        self._looked_ns = now_ns
+        return self.is_on and self._silent_ns > self.max_silence_s * NS_PER_S

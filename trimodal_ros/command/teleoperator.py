@@ -38,8 +38,9 @@ from .takeover import HEARTBEAT_S
 from ..observe.observer import NotReady
 from ..spec import NS_PER_S, SpecError, Trajectory
 
-APART_NS = 10_000_000     # two commands, whatever the person does,
-RENEW_NS = 40_000_000     # and where they go on as before
+APART_NS = 9_000_000      # two commands, whatever the person does,
+RENEW_NS = 40_000_000     # and where they go on as before;
+CROSSING_NS = 60_000_000  # so long after another's was heard, both may still be on their way
 LET_GO = 'let go of the stick first'
 
 
@@ -61,7 +62,7 @@ class Teleoperator:
         self.is_on = False
         self.reason, self.details = '', ''  # what the robot is held for, if they command
         self._rested_ns = self._told_ns = 0  # steady
-        self._sent_ns = -APART_NS
+        self._sent_ns, self._heard_ns = -APART_NS, -CROSSING_NS
         self._must_rest = True
         self._seen_ns = arm.clock()
 
@@ -89,7 +90,13 @@ class Teleoperator:
                 self._step_after(APART_NS)
 
     def on_trajectory(self, message) -> None:
-        """Note what somebody else commands."""
+        """
+        Note what somebody else commands, and go on from there at once, and for a moment often.
+
+        One's own may have crossed with it, and which of both the controller plays isn't known.
+        Both begin with the motion before them, for ``LEAD_S``: what is sent meanwhile goes over
+        from either.
+        """
         with self.arm.lock:
             try:
                 trajectory = self.others.trajectory_of(message, self.arm.clock())
@@ -98,6 +105,8 @@ class Teleoperator:
                 return
             if trajectory is not None:
                 self.arm.overheard(trajectory)
+                self._heard_ns = self.steady()
+                self.step()
 
     def on_stop_topic(self, asks: bool) -> None:
         """Stop, or note that this isn't asked for any more."""
@@ -137,7 +146,8 @@ class Teleoperator:
     def tick(self) -> None:
         """Act on the stick as it is, and say who commands."""
         with self.arm.lock:
-            self._step_after(RENEW_NS)
+            is_crossing = self.steady() - self._heard_ns < CROSSING_NS
+            self._step_after(APART_NS if is_crossing else RENEW_NS)
             if self.is_on and self.steady() - self._told_ns >= HEARTBEAT_S * NS_PER_S:
                 self._tell_takeover()
 

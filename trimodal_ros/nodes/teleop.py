@@ -66,7 +66,7 @@ from ..observe.observer import NotReady
 from ..observe.stamp import stamp_ns
 from ..spec import Trajectory
 
-TICK_S = 0.02
+TICK_S = 0.01
 DIAGNOSE_S = 1.0
 LAST_WORD_S = 0.5  # for the hold to arrive before the node is gone
 

@@ -1,4 +1,5 @@
 # make demo    the robot does what it is told (INSTRUCTION="..." CHECKPOINT=... for your own)
+# make teleop  you move the robot, or take over from a policy (ARGS=--policy)
 # make test    every test
 # make help    the rest
 PYTHON ?= python3
@@ -13,8 +14,8 @@ OUT ?= out
 CHECKPOINT ?= models/so101_tabletop
 SHELL := /bin/bash
 
-.PHONY: help demo test lint setup gl browser figures figures-ros checkpoint retrain retrain-control \
-        benchmark-alignment benchmark-latency benchmark-storage soak check-lerobot clean
+.PHONY: help demo teleop test lint setup gl browser figures figures-ros checkpoint retrain retrain-control \
+        benchmark-alignment benchmark-latency benchmark-storage benchmark-takeover soak check-lerobot clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -25,6 +26,7 @@ help:
 	@echo 'make benchmark-alignment  what alignment is worth, hours; needs make checkpoint'
 	@echo 'make benchmark-latency    age, overhead and time from fault to hold, 30 min; leave the machine alone'
 	@echo 'make benchmark-storage    speed and cost of recording, kill -9 a hundred times; leave the machine alone'
+	@echo 'make benchmark-takeover   how smoothly the command changes hands, 5 min; leave the machine alone'
 	@echo 'make soak                 an hour of tasks and faults: memory, threads, holds'
 	@echo 'make retrain      watch a weak policy, take over, train on that, compare: under an hour'
 	@echo 'make check-lerobot        exports in the hands of the real lerobot, 5 GB into $(LEROBOT)'
@@ -59,6 +61,9 @@ browser:
 
 demo: setup
 	$(BIN)/python -m trimodal_ros.nodes.demo --out $(OUT)/demo --checkpoint $(CHECKPOINT) --instruction "$$INSTRUCTION"
+
+teleop: setup
+	$(BIN)/python -m trimodal_ros.nodes.teleop_demo --out $(OUT)/teleop --checkpoint $(CHECKPOINT) --instruction "$$INSTRUCTION" $(ARGS)
 
 test: setup browser
 	$(BIN)/python -m pytest
@@ -142,6 +147,11 @@ benchmark-storage: setup
 	$(BIN)/python -m benchmarks.recorder cost $(OUT)
 	$(BIN)/python -m benchmarks.recorder kill $(OUT)
 	$(BIN)/python -m benchmarks.recorder kill $(OUT) --width 32 --height 24
+
+# What doc/teleoperation.md shows; the second in real time.
+benchmark-takeover: setup
+	$(BIN)/python -m benchmarks.takeover steps --takeovers 500
+	$(BIN)/python -m benchmarks.takeover latency
 
 soak: setup
 	$(BIN)/python -m benchmarks.soak --out $(OUT)/soak.json

@@ -47,7 +47,8 @@ setup(
     entry_points={
         'console_scripts': [
             f'{node} = {NAME}.nodes.{node}:main'
-            for node in ('policy', 'recorder', 'console', 'simulated_robot', 'demo')
+            for node in ('policy', 'recorder', 'console', 'simulated_robot', 'demo', 'teleop',
+                         'teleop_keyboard', 'teleop_demo')
         ],
     },
 )

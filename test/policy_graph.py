@@ -68,7 +68,7 @@ def commanding_policy(checkpoint, robot, keeps_time: bool = False, **values):
     """Spin a driver and a policy that commands the arm."""
     with running(checkpoint, robot, keeps_time, **values) as (driver, policy):
         activate(policy)
-        wait_for(policy._command.get_subscription_count, 'the driver to be heard')
+        wait_for(policy.listeners, 'the driver to be heard')
         driver.say(SENTENCE)
         wait_for(lambda: is_commanded(driver), 'a first plan')
         yield driver, policy

@@ -15,7 +15,6 @@
 """When the commander holds, at once or soon enough, and what ends a hold."""
 
 
-from dataclasses import replace
 import threading
 
 from commander_bench import (
@@ -182,7 +181,7 @@ def test_arm_that_is_blocked_is_stopped_before_the_next_plan(make_bench):
     bench = make_bench(policy=SlowlyTurning(speed_rad_s=0.5))
     bench.decision()
     middle_J = (ROBOT.lower_J + ROBOT.upper_J) / 2
-    bench.pilot.rules = replace(bench.pilot.rules, max_tracking_error_rad=0.01)
+    bench.pilot.max_tracking_error_rad = 0.01
     for _ in range(4):
         bench.now_ns += STEP_NS
         bench.commander.on_joints(joint_state_message(

@@ -73,12 +73,12 @@ def test_demo_leaves_other_folders_alone(tmp_path, small_checkpoint):
 def test_demo_keeps_what_a_running_recorder_has_begun(tmp_path):
     """Catches a launch whose demo refuses, or deletes, the recorder's folder."""
     pytest.importorskip('rclpy')
-    from trimodal_ros.nodes.demo import _prepare, EPISODES
+    from trimodal_ros.nodes.demo import EPISODES, prepare_folder
     (tmp_path / EPISODES / 'begun').mkdir(parents=True)
     for _ in range(2):
-        _prepare(tmp_path, keep=(EPISODES,))
+        prepare_folder(tmp_path, keep=(EPISODES,))
         (tmp_path / 'task1.png').write_text('')
-    _prepare(tmp_path, keep=(EPISODES,))
+    prepare_folder(tmp_path, keep=(EPISODES,))
     assert (tmp_path / EPISODES / 'begun').exists() and not (tmp_path / 'task1.png').exists()
 
 

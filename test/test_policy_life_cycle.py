@@ -170,7 +170,7 @@ def test_nothing_is_planned_before_an_instruction(moving_checkpoint, so101):
     """Catches a model asked to do nothing, which then does something."""
     with running(moving_checkpoint, so101) as (driver, policy):
         activate(policy)
-        wait_for(policy._command.get_subscription_count, 'the driver to be heard')
+        wait_for(policy.listeners, 'the driver to be heard')
         for _ in range(3):
             policy.commander.decider.worker.wake()
             wait_for_rounds(driver)

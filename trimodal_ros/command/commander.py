@@ -27,15 +27,17 @@ import time
 from .decider import Decider, STRAY
 from .helm import Helm
 from .interlock import Interlock, NO_INSTRUCTION, StopTopic
+from .others import Others
 from .outlet import Outlet, Thinker
 from .pilot import Pilot
 from .schedule import Schedule
+from .takeover import SILENT, Takeover
 from .worker import PATIENCE_S
 from ..observe.image import ImageError
 from ..observe.instruction import InstructionError
 from ..observe.joints import JointStateError
 from ..observe.observer import NotReady
-from ..spec import NS_PER_S
+from ..spec import NS_PER_S, SpecError
 
 
 class Commander:
@@ -56,6 +58,8 @@ class Commander:
         self._seen_ns = 0       # when the clock was looked at last
         self._unusable = ''     # what is wrong with what the robot was told last
         self._stop_topic = StopTopic()
+        self.takeover = Takeover()
+        self.others = Others(pilot.robot)
 
     # -- begin and end
 
@@ -158,6 +162,23 @@ class Commander:
             else:
                 self.helm.stop_by(topic.name, asks_on=True)
 
+    def on_takeover(self, is_on: bool) -> None:
+        """Give way to somebody who commands by hand, or go on from where they left off."""
+        with self.pilot.lock:
+            if self.takeover.hear(is_on):
+                self.helm.give_way() if is_on else self.helm.take_back()
+
+    def on_trajectory(self, message) -> None:
+        """Note what somebody else commands: what is sent next goes on from there."""
+        with self.pilot.lock:
+            try:
+                trajectory = self.others.trajectory_of(message, self.pilot.clock())
+            except SpecError as error:
+                self.outlet.tell('throttled error', f'joint_trajectory of another: {error}')
+                return
+            if trajectory is not None:
+                self.helm.overhear(trajectory)
+
     def resume(self) -> None:
         """
         Let the robot go on after a hold or a stop.
@@ -196,6 +217,7 @@ class Commander:
         with self.pilot.lock:
             if self._notice_jump():
                 return
+            self._notice_lost_takeover()
             topic = self._stop_topic
             silent = self.helm.is_active and topic.is_silent(self.steady())
             if silent and not self.interlock.stopped_by:
@@ -204,6 +226,13 @@ class Commander:
                 self.helm.hold(NO_INSTRUCTION, self._unusable)
             else:
                 self._hold_unless_alive()
+
+    def _notice_lost_takeover(self) -> None:
+        """Stop when whoever had taken over fell silent: nobody has given back."""
+        if self.takeover.is_silent(self.steady()):
+            self.takeover.is_on = False
+            self.helm.take_back()
+            self.helm.stop_by(SILENT, details=f'for {self.takeover.max_silence_s} s')
 
     def _notice_jump(self, stamps_went_back: bool = False) -> bool:
         """Hold, and return True, when the clock jumped by more than an image may be old."""
@@ -228,7 +257,8 @@ class Commander:
         except NotReady as error:
             self.helm.hold(error.what, error.reason)
             return
-        stray = self.pilot.stray() if self.helm.is_active else ''
+        is_commanding = self.helm.is_active and not self.interlock.is_taken
+        stray = self.pilot.stray() if is_commanding else ''
         if stray and not self.interlock.stopped_by:
             self.helm.stop_by(STRAY, details=stray)
         elif not self.interlock.reason and self.pilot.commanded and not self.pilot.is_moving:
@@ -238,6 +268,6 @@ class Commander:
         """Forget all stamps after a jump back: until they are reached again they mislead."""
         hold = self.pilot.forget(seen_ns)
         self.schedule.begin()
-        if self.helm.is_active and hold is not None:
+        if self.helm.is_active and not self.interlock.is_taken and hold is not None:
             self.helm.send(hold, is_hold=True)
         self.helm.hold('clock jumped back')

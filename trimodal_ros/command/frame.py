@@ -30,34 +30,48 @@ from ..urdf import joints_of, movable_joint, read_urdf
 PLACED_BY = ('parent', 'child', 'origin', 'axis')   # parts of a <joint> that say where things are
 
 
-class FramePosition:
+class Chain:
     """
-    The origin of the link ``frame`` in the root link's frame, for positions of the robot's joints.
+    The joints between the URDF's root link and the link ``frame``, as a MuJoCo ``model``.
 
-    Joints of the chain that the robot doesn't command stay at 0. Raises SpecError for a link
-    that isn't in the URDF or that no joint of the robot moves, for a chain with a joint that
-    mimics another or has no single axis, and for one that MuJoCo can't read.
+    ``index_K`` are the robot's joints among them, ``joint_K`` the same ones in the model, which
+    has no others: joints of the chain that the robot doesn't command stay at 0. Raises SpecError
+    for a link that isn't in the URDF or that no joint of the robot moves, for a chain with a joint
+    that mimics another or has no single axis, and for one that MuJoCo can't read.
     """
 
     def __init__(self, urdf: str, robot: RobotSpec, frame: str):
-        import mujoco  # who checks no workspace needs no MuJoCo
         root = read_urdf(urdf)
         joints = joints_of(root)
         for name in robot.joint_names:
             movable_joint(joints, name)
         chain = _chain_to(root, frame)
-        model = _compile(_skeleton(root, chain))
-        self.frame, self._model, self._data = frame, model, mujoco.MjData(model)
-        self._forward, self._body = mujoco.mj_kinematics, model.body(frame).id
+        self.frame, self.model = frame, _compile(_skeleton(root, chain, robot.joint_names))
         moving = {joint.get('name') for joint in chain if joint.get('type') != 'fixed'}
-        self._index_K = [index for index, name in enumerate(robot.joint_names) if name in moving]
-        if not self._index_K:
+        self.index_K = [index for index, name in enumerate(robot.joint_names) if name in moving]
+        if not self.index_K:
             raise SpecError(f'no joint of the robot moves {frame!r}; '
                             f'from the root to it there are {sorted(moving)}')
-        joint_K = [model.joint(robot.joint_names[index]).id for index in self._index_K]
-        self._qpos_K = model.jnt_qposadr[joint_K]
-        self._slides_K = model.jnt_type[joint_K] == mujoco.mjtJoint.mjJNT_SLIDE
-        self._set_levers(model.jnt_bodyid[joint_K])
+        self.joint_K = [self.model.joint(robot.joint_names[index]).id for index in self.index_K]
+        self.qpos_K = self.model.jnt_qposadr[self.joint_K]
+
+
+class FramePosition:
+    """
+    The origin of the link ``frame`` in the root link's frame, for positions of the robot's joints.
+
+    Raises SpecError where ``Chain`` does.
+    """
+
+    def __init__(self, urdf: str, robot: RobotSpec, frame: str):
+        import mujoco  # who checks no workspace needs no MuJoCo
+        chain = Chain(urdf, robot, frame)
+        model = chain.model
+        self.frame, self._model, self._data = frame, model, mujoco.MjData(model)
+        self._forward, self._body = mujoco.mj_kinematics, model.body(frame).id
+        self._index_K, self._qpos_K = chain.index_K, chain.qpos_K
+        self._slides_K = model.jnt_type[chain.joint_K] == mujoco.mjtJoint.mjJNT_SLIDE
+        self._set_levers(model.jnt_bodyid[chain.joint_K])
 
     def _set_levers(self, body_K: np.ndarray) -> None:
         """Prepare ``travel_m``: bodies of a chain are numbered from the root on."""
@@ -124,14 +138,15 @@ def _link_names(root: Element) -> set[str]:
     return {link.get('name', '') for link in root.findall('link')}
 
 
-def _skeleton(root: Element, chain: list[Element]) -> str:
-    """Return a URDF of the chain that has nothing but what places its links."""
+def _skeleton(root: Element, chain: list[Element], moved: tuple[str, ...]) -> str:
+    """Return a URDF of the chain that has nothing but what places its links and is ``moved``."""
     robot = Element('robot', name='chain')
     ends = {_link(joint, end) for joint in chain for end in ('parent', 'child')}
     for name in sorted(ends & _link_names(root)):
         SubElement(robot, 'link', name=name)
     for joint in chain:
-        kept = SubElement(robot, 'joint', name=joint.get('name'), type=joint.get('type'))
+        kind = joint.get('type') if joint.get('name') in moved else 'fixed'
+        kept = SubElement(robot, 'joint', name=joint.get('name'), type=kind)
         kept.extend(part for part in joint if part.tag in PLACED_BY)
     return tostring(robot, encoding='unicode')
 

@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from .interlock import Interlock
+from .interlock import Interlock, TAKEN_OVER
 from .outlet import Outlet
 from .pilot import Pilot
 from .schedule import Schedule
@@ -28,8 +28,9 @@ class Helm:
     """
     Sends, holds and stops; each under the pilot's lock.
 
-    With ``dry_run`` nothing counts as commanded. ``holds`` counts them: what was thought of
-    before the last one must not be sent.
+    With ``dry_run`` nothing counts as commanded. ``holds`` counts them, and what others command:
+    what was thought of before the last one must not be sent. To somebody who commands by hand
+    it yields: until they give back, only a stop is sent.
     """
 
     def __init__(self, pilot: Pilot, interlock: Interlock, schedule: Schedule, outlet: Outlet,
@@ -57,21 +58,42 @@ class Helm:
     def end(self, reason: str) -> None:
         """Brake if active, as the last that is sent."""
         with self.pilot.lock:
-            if self.is_active:
-                self.is_active = False
-                self._brake(reason, '')
+            self.hold(reason)
+            self.is_active = False
 
     def hold(self, what: str, reason: str = '') -> None:
         """Brake once; say why, when it is for something else than before."""
         with self.pilot.lock:
-            if self.is_active:
+            if self.is_active and not self.interlock.is_taken:
                 self._brake(what, reason)
 
     def stop_by(self, who: str, asks_on: bool = False, details: str = '') -> None:
-        """Stop whatever goes on, until somebody ends the stop."""
+        """Stop whatever goes on, whoever commands, until somebody ends the stop."""
         with self.pilot.lock:
             self.interlock.stop(who, asks_on)
-            self.hold(f'stopped by {who}', details)
+            if self.is_active:
+                self._brake(f'stopped by {who}', details)
+
+    def give_way(self) -> None:
+        """Hold without a word to the robot: somebody commands it by hand."""
+        with self.pilot.lock:
+            self.holds += 1
+            self.interlock.take()
+            self.outlet.tell('warning', f'holding: {TAKEN_OVER}')
+
+    def take_back(self) -> None:
+        """Let the hold end that somebody's command by hand was."""
+        with self.pilot.lock:
+            self.interlock.give_back()
+            self.schedule.skip(self.pilot.observer.image_stamp_ns)
+            self.outlet.tell('info', 'given back')
+
+    def overhear(self, trajectory: Trajectory) -> None:
+        """Note what somebody else commands; nothing counts in a dry run."""
+        with self.pilot.lock:
+            self.holds += 1
+            if not self.dry_run:
+                self.pilot.overheard(trajectory)
 
     def _brake(self, what: str, reason: str) -> None:
         self.holds += 1

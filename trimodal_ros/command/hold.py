@@ -43,7 +43,7 @@ def hold_trajectory(robot: RobotSpec, lead: list[JointReference],
     start, stamp_ns = lead[-1], lead[0].time_ns
     stop_s_J = _braking_time_s(robot, start)
     while True:
-        time_s_T = np.unique(np.append(stop_s_J[stop_s_J < HOLD_S], stop_s_J.max()))
+        time_s_T = np.unique(stop_s_J)  # a cubic past a joint's stop would brake it unevenly
         time_s_T = time_s_T[np.append(np.diff(time_s_T) > APART_S, True)]
         position_TJ, velocity_TJ = _brake(start, stop_s_J, time_s_T)
         after_s_T = time_s_T + (start.time_ns - stamp_ns) / NS_PER_S

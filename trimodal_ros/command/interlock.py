@@ -22,7 +22,9 @@ from typing import get_args, Literal
 from ..spec import NS_PER_S
 
 Resume = Literal['auto', 'service']
+GiveBack = Literal['release', 'service']
 NO_INSTRUCTION = 'no instruction'
+TAKEN_OVER = 'taken over'    # by somebody who commands by hand
 IDLE = ('', NO_INSTRUCTION)  # nothing is wrong
 
 
@@ -75,31 +77,44 @@ class Interlock:
 
     A hold ends by itself after ``resume_after`` good observations in a row, or with resume
     'service' by ``resume``; having no instruction ends with one. A stop ends by ``resume`` alone,
-    and not while whoever asked for it still does.
+    and not while whoever asked for it still does. A robot that was taken over is held until it is
+    given back, and with give_back 'service' until ``resume`` after that.
     """
 
     def __init__(self, resume: Resume = 'auto', resume_after: int = 3,
-                 stopped: Stop | None = None):
-        if resume not in get_args(Resume):
-            raise ValueError(f'resume {resume!r} is not one of {", ".join(get_args(Resume))}')
-        self.resume_by, self.resume_after = resume, resume_after
+                 stopped: Stop | None = None, give_back: GiveBack = 'release'):
+        _check_choice('resume', resume, Resume)
+        _check_choice('give_back', give_back, GiveBack)
+        self.resume_by, self.resume_after, self.give_back_by = resume, resume_after, give_back
+        self.is_taken = False             # over, by somebody who commands by hand
         self.reason = ''                  # what the robot is held for; '' while it is commanded
         self.details = ''                 # its numbers, which may change
         self.stopped = stopped or Stop()
         self._good = 0
-        self._released = True
+        self._waits = False               # for ``resume``
 
     def begin(self) -> None:
-        """Let go of every hold, as when the robot is activated."""
-        self.reason, self.details, self._good, self._released = '', '', 0, True
+        """Let go of every hold, as when the robot is activated; not of a robot taken over."""
+        self.reason, self.details = TAKEN_OVER if self.is_taken else '', ''
+        self._good, self._waits = 0, False
 
     def hold(self, what: str, details: str = '') -> bool:
         """Hold; tell whether that is for something else than before."""
         is_new = what != self.reason
-        if what not in IDLE:
-            self._released = False
+        if what not in IDLE and self.resume_by == 'service':
+            self._waits = True
         self.reason, self.details, self._good = what, details, 0
         return is_new
+
+    def take(self) -> None:
+        """Hold for somebody who commands by hand, until ``give_back``."""
+        self.is_taken = True
+        self.reason, self.details, self._good = TAKEN_OVER, '', 0
+
+    def give_back(self) -> None:
+        """Let that hold end as others do, or with give_back 'service' by ``resume``."""
+        self.is_taken, self._good = False, 0
+        self._waits = self._waits or self.give_back_by == 'service'
 
     def good(self) -> None:
         """Count a complete and fresh observation."""
@@ -113,7 +128,6 @@ class Interlock:
     def stop(self, who: str, asks_on: bool = False) -> None:
         """Stop until ``resume``; ``asks_on`` as for a Stop."""
         self.stopped.ask(who, asks_on)
-        self._released = False
 
     def ask_no_more(self, who: str) -> None:
         """Note that who stopped the robot doesn't ask for it any more."""
@@ -122,14 +136,14 @@ class Interlock:
     def resume(self) -> None:
         """End the stop and let a hold end. Raises ValueError while somebody asks for the stop."""
         self.stopped.end()
-        self._released = True
+        self._waits = False
+        if self.is_taken:
+            self.reason, self.details = TAKEN_OVER, ''
 
     @property
     def may_plan(self) -> bool:
         """Tell whether a plan may be made and sent, if nothing new is wrong."""
-        if self.stopped_by:
-            return False
-        if self.resume_by == 'service' and not self._released:
+        if self.stopped_by or self.is_taken or self._waits:
             return False
         return self.reason in IDLE or self._good >= self.resume_after
 
@@ -138,3 +152,8 @@ class Interlock:
         was_held = bool(self.reason)
         self.reason = self.details = ''
         return was_held
+
+
+def _check_choice(name: str, value: str, choices) -> None:
+    if value not in get_args(choices):
+        raise ValueError(f'{name} {value!r} is not one of {", ".join(get_args(choices))}')

@@ -42,6 +42,14 @@ class Outlet(Protocol):
     def tell(self, level: str, text: str) -> None: ...
 
 
+class TeleopOutlet(Protocol):
+    """Where a person's commands, whether they command, and words go."""
+
+    def send(self, trajectory: Trajectory) -> None: ...
+    def take_over(self, is_on: bool) -> None: ...
+    def tell(self, level: str, text: str) -> None: ...
+
+
 @dataclass(frozen=True)
 class Told:
     """An instruction: ``number`` counts them, ``since_ns`` is when its first command went out."""

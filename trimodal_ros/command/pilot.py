@@ -15,59 +15,42 @@
 """
 One decision: observe, plan, and what of it may be commanded now.
 
-The live node and the lockstep simulator decide with this same class. Safe to feed from one
-thread while another decides.
+The live node and the lockstep simulator decide with this same class.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-import threading
 
-import numpy as np
-
+from .arm import Arm, Check
 from .blend import Blender
 from .chunk import ExpiredError, join_chunk, lead_in
 from .clamp import clamp_chunk
 from .decision import Decision, Outcome, Rules, STAGES
 from .guard import Guard, GuardError
-from .hold import hold_trajectory
 from .limits import check_first_step, LimitError, with_start
-from .playback import CommandedMotion, JointReference
 from .ramp import ramp_in
-from ..observe.observer import Joined, NotReady, Observer
+from ..observe.observer import Joined, NotReady
 from ..spec import NS_PER_S, Observation, RobotSpec, SpecError, Trajectory
 from ..stopwatch import Stopwatch
 
-SETTLED_S = 0.3      # after which an arm at rest is where it is commanded,
-MAX_SAG_RAD = 0.1    # but for what its weight bends it
 PUBLISH_S = 0.005    # at least, for a plan to reach the controller before its bridge begins
 Planner = Callable[[Observation], 'Trajectory | None']
-Check = Callable[[Trajectory], None]
-class Pilot:
-    """
-    Holds what was observed and commanded; ``clock`` returns nanoseconds.
 
-    An arm that left its command was stopped, moved or commanded by somebody else. What goes out
-    then is a hold where the arm is. ``check`` may raise a LimitError of its own, as a workspace
-    does; ``limit_events`` counts what was refused or clamped, by joint and kind.
-    """
+
+class Pilot(Arm):
+    """An arm that is commanded by a planner."""
 
     def __init__(self, robot: RobotSpec, planner: Planner, clock: Callable[[], int],
                  rules: Rules | None = None, guard: Guard | None = None,
                  stopwatch: Stopwatch | None = None, check: Check = lambda trajectory: None):
-        self.robot, self.planner, self.clock = robot, planner, clock
         self.rules, self.guard = rules or Rules(), guard or Guard()
-        self.stopwatch, self.check = stopwatch or Stopwatch(), check
-        self.observer = Observer(robot, self.rules.freshness)
-        self.commanded = CommandedMotion()
-        self.limit_events: Counter[tuple[str, str]] = Counter()
-        self.lock = threading.RLock()
+        super().__init__(robot, clock, self.rules.freshness, self.rules.max_tracking_error_rad,
+                         check)
+        self.planner, self.stopwatch = planner, stopwatch or Stopwatch()
         self._blender = Blender(self.rules.blending, self.rules.prefix_steps)
         self._began_ns = -NS_PER_S * 3600
-        self._is_braking = False
         self._planned_for = ''
 
     def begin(self) -> None:
@@ -107,7 +90,7 @@ class Pilot:
         now_ns = self.clock()
         with self.lock:
             if not self.stray():
-                self._begin_where_the_arm_rests(now_ns)
+                self.begin_where_the_arm_rests(now_ns)
             return self.observer.join(now_ns, self.commanded.position_at)
 
     def _decided(self, observation: Observation, received_ns: int, started_ns: int,
@@ -198,107 +181,22 @@ class Pilot:
             self.limit_events.update((event.joint, event.kind) for event in events)
             return trajectory
 
-    def _tracking_error_J(self) -> np.ndarray | None:
-        """
-        Return how far the arm was from its command when it was measured last, in rad, or None.
-
-        A gripper is left out: what it holds keeps it open.
-        """
-        measured = self.observer.newest_joints(self.clock())
-        commanded_J = None if measured is None else self.commanded.position_at(measured.stamp_ns)
-        return None if commanded_J is None else (
-            (measured.position_J - commanded_J) * ~self.robot.is_gripper_J)
-
-    def stray(self) -> str:
-        """Return how the arm is not where it is commanded to be, '' if it is."""
-        with self.lock:
-            error_J, most_rad = self._tracking_error_J(), self.rules.max_tracking_error_rad
-            if error_J is None or np.abs(error_J).max() <= most_rad:
-                return ''
-            worst = int(np.abs(error_J).argmax())
-            measured_rad = self.observer.newest_joints(self.clock()).position_J[worst]
-            return (f'joint {self.robot.joint_names[worst]!r}: measured {measured_rad:.3f} rad, '
-                    f'commanded {measured_rad - error_J[worst]:.3f} rad, at most {most_rad} rad '
-                    'apart is allowed')
-
     def sent(self, trajectory: Trajectory, is_hold: bool = False) -> None:
         """Note that a trajectory was published now."""
-        now_ns = self.clock()
         with self.lock:
-            if self.stray():
-                self.commanded.clear()
-            measured_J = self.observer.newest_position_J(now_ns)
-            if measured_J is None:
-                measured_J = trajectory.position_TJ[0]
-            self.commanded.send(trajectory, now_ns, measured_J)
-            self._is_braking = is_hold
+            super().sent(trajectory, is_hold)
             self._blender.sent(is_hold)
 
-    def hold(self) -> Trajectory | None:
-        """
-        Return the trajectory that brakes now, or None when no joint position is known.
-
-        It brakes from what is commanded, or keeps an arm that has left that where it is.
-        """
-        return self._hold()[0]
-
-    def _hold(self) -> tuple[Trajectory | None, int]:
-        """Return the hold, and when it leaves what is commanded."""
-        now_ns = self.clock()
+    def overheard(self, trajectory: Trajectory) -> None:
+        """Note what somebody else published now: plans of before are not blended with it."""
         with self.lock:
-            measured_J = self.observer.newest_position_J(now_ns)
-            reference = self.commanded.reference(now_ns)
-            if measured_J is None and reference is None:
-                return None, 0
-            if self.stray():
-                return self._hold_at(measured_J, now_ns, reference)
-            lead = lead_in(self.commanded, now_ns, measured_J)
-            return hold_trajectory(self.robot, lead), lead[-1].time_ns
-
-    def _begin_where_the_arm_rests(self, now_ns: int) -> None:
-        """
-        Forget the command of an arm that rests elsewhere, by more than its weight bends it.
-
-        A controller that was started anew meanwhile is where the arm is, and would be thrown back.
-        """
-        rests = self.commanded and now_ns > self.commanded.end_ns + round(SETTLED_S * NS_PER_S)
-        error_J = self._tracking_error_J() if rests else None
-        if error_J is not None and np.abs(error_J).max() > MAX_SAG_RAD:
-            self.commanded.clear()
-
-    def _hold_at(self, measured_J: np.ndarray, now_ns: int,
-                 left: JointReference | None) -> tuple[Trajectory, int]:
-        lead = lead_in(CommandedMotion(), now_ns, measured_J)
-        trajectory = hold_trajectory(self.robot, lead, left and replace(left, time_ns=now_ns))
-        return trajectory, lead[-1].time_ns
+            super().overheard(trajectory)
+            self._blender.forget()
 
     def forget(self, seen_ns: int) -> Trajectory | None:
-        """
-        Forget all that bears a stamp, the instruction not; return a hold where the arm is.
-
-        ``seen_ns`` is what the clock showed last. None when nothing was commanded, or no joint
-        position is known.
-        """
+        """Forget all that bears a stamp, the instruction not; return a hold as an Arm does."""
         with self.lock:
-            left = self.commanded.reference(seen_ns)
-            measured = self.observer.newest_joints(seen_ns)
             self._began_ns = self.clock()  # of the time before, it would stretch the ramp
-            self.commanded.clear()
             self._blender.forget()
             self.guard.forget()
-            self.observer.clear()
-            if left is None or measured is None:
-                return None
-            return self._hold_at(measured.position_J, self.clock(), left)[0]
-
-    @property
-    def is_moving(self) -> bool:
-        """Tell whether what was sent last still has points to come, even if it rests just now."""
-        with self.lock:
-            return self.commanded.end_ns > self.clock()
-
-    @property
-    def is_braking(self) -> bool:
-        """Tell whether the newest trajectory sent is a hold."""
-        with self.lock:
-            return bool(self.commanded) and self._is_braking
+            return super().forget(seen_ns)

@@ -155,6 +155,11 @@ class Conductor:
             raise ConductorError(f'{node} refused lifecycle transition {transition}; '
                                  f'{self._log_of(node)}')
 
+    def configure_and_activate(self, node: str = 'policy') -> None:
+        """Bring a lifecycle node up."""
+        self.transition(Transition.TRANSITION_CONFIGURE, node)
+        self.activate(node)
+
     def activate(self, node: str = 'policy') -> None:
         """Activate a policy, as soon as its inputs are alive: it refuses before."""
         request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_ACTIVATE))
@@ -185,7 +190,7 @@ class Conductor:
             raise ConductorError(f'{service}: {response.message}')
         return response.message
 
-    def _start_recording(self) -> None:
+    def start_recording(self) -> None:
         """Ask until the recorder has heard the instruction: it comes by another topic."""
         self._wait(self._try_recording, 'recorder', 'the recorder did not start')
 
@@ -203,13 +208,17 @@ class Conductor:
         """
         self.say('')
         self.transition(Transition.TRANSITION_DEACTIVATE)
+        self.set_scene(seed, task, scene_object)
+        self.activate()
+
+    def set_scene(self, seed: int, task: Task, scene_object: str = '') -> None:
+        """Lay a scene, and wait until the robot has told that nothing is done yet."""
         self.set_parameters('simulated_robot', seed=seed, task_object=task.object,
                             task_place=task.place, scene_object=scene_object)
         self._done.clear()
         self.trigger('simulated_robot/reset')
         self._wait(lambda: self._done == dict.fromkeys(TASK_TOPICS, False), 'simulated_robot',
                    'the simulated robot did not tell that nothing is done yet')
-        self.activate()
 
     def run_task(self, instruction: str, timeout_s: float,
                  progress: Callable[[float], None] = lambda seconds: None,
@@ -219,7 +228,7 @@ class Conductor:
         started = time.monotonic()
         self.say(instruction)
         if record:
-            self._start_recording()
+            self.start_recording()
         while not self._done['task_done'] and time.monotonic() - started < timeout_s:
             self._check()
             progress(time.monotonic() - started)

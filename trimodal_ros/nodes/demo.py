@@ -107,7 +107,7 @@ def demo(out: Path = Path('out/demo'), checkpoint: Path | None = None,
     robot = robot or share_dir() / 'config' / 'robots' / 'so101.yaml'
     identity = load_checkpoint(  # refused here, before anything is cleared or started
         checkpoint, robot=RobotSpec.from_yaml(robot)).content_hash
-    _prepare(out, keep=(EPISODES,) if attach else ())  # a running recorder has its own
+    prepare_folder(out, keep=(EPISODES,) if attach else ())  # a running recorder has its own
     if attach:
         session = attached_session()
     else:
@@ -128,7 +128,7 @@ def demo(out: Path = Path('out/demo'), checkpoint: Path | None = None,
     return 0 if done >= NEEDED_SHARE * len(shown) else 1
 
 
-def _prepare(out: Path, keep: tuple[str, ...] = ()) -> None:
+def prepare_folder(out: Path, keep: tuple[str, ...] = ()) -> None:
     """Clear the folder of an earlier demo, and of nothing else; ``keep`` is another's."""
     out.mkdir(parents=True, exist_ok=True)
     earlier = [path for path in out.iterdir() if path.name not in keep]

@@ -18,9 +18,12 @@ The policy as a lifecycle node: camera images, joint states and a sentence in, m
 Subscribes to an image topic a camera, as the robot YAML names them, ``joint_states``,
 ``instruction`` (latched), ``robot_description`` and, if named, a stop topic; publishes
 ``joint_trajectory`` or, in a dry run, ``~/debug/joint_trajectory``; ``~/decision``,
-``~/debug/alignment/*`` and ``/diagnostics``. Needs the lifecycle transitions configure and
-activate, by service ``~/change_state``. Services (std_srvs/Trigger): ``~/stop``, ``~/resume``,
-and ``~/load_checkpoint``, which takes over the folder that the parameter checkpoint names.
+``~/debug/alignment/*``, ``/diagnostics`` and ``stopped`` (latched). Hears on ``joint_trajectory``
+what others command, and gives way while ``takeover`` says that somebody commands by hand.
+
+Needs the lifecycle transitions configure and activate, by service ``~/change_state``. Services
+(std_srvs/Trigger): ``~/stop``, ``~/resume``, and ``~/load_checkpoint``, which takes over the
+folder that the parameter checkpoint names.
 
 A shell: when to decide and when to hold is in ``command/commander.py``.
 """
@@ -51,14 +54,14 @@ from .policy_parameters import (
     choose_device,
     declare_parameters,
     judge_change,
-    optional,
     read_guard,
     read_interlock,
-    read_robot,
     read_rules,
 )
+from .robot_parameters import optional, read_robot
 from .ros import (
     COMMAND_QOS,
+    HEAR_COMMANDS_QOS,
     LATCHED_QOS,
     log_traceback,
     now_ns,
@@ -67,13 +70,16 @@ from .ros import (
     run_node,
     SENSOR_QOS,
 )
+from .voice import Voice
 from ..command.commander import Commander
+from ..command.decider import STRAY
 from ..command.decision import Decision
 from ..command.guard import SCORES
 from ..command.interlock import Stop
 from ..command.message import to_message
 from ..command.outlet import Told
 from ..command.pilot import Pilot
+from ..command.takeover import SILENT
 from ..plan.checkpoint import load_checkpoint
 from ..plan.policy import Policy
 from ..spec import Observation, RobotSpec, Trajectory
@@ -81,7 +87,7 @@ from ..spec import Observation, RobotSpec, Trajectory
 SUPERVISE_S = 0.02
 DIAGNOSE_S = 1.0
 LAST_WORD_S = 0.5  # for the hold to arrive before the node is gone
-LOG_EVERY_S = 1.0
+NOBODY = ('', STRAY, SILENT)  # has stopped the robot: a person may move it
 
 
 class PolicyNode(LifecycleNode):
@@ -94,10 +100,14 @@ class PolicyNode(LifecycleNode):
         self._declare_parameters()
         self.commander = None
         self._description, self._parts = '', []
-        self._folder, self._told_at, self._stopped = '', {}, Stop()
+        self._folder, self._stopped = '', Stop()
+        self._voice = Voice(self.get_logger())
         self.add_on_set_parameters_callback(
             lambda parameters: judge_change(parameters, self.commander is not None))
         self.create_subscription(String, 'robot_description', self._on_description, LATCHED_QOS)
+        self._tells_stopped = self.create_publisher(Bool, 'stopped', LATCHED_QOS)
+        self._told_stopped = None
+        self._tell_stopped()
         self.create_service(Trigger, '~/stop', self._on_stop)
         self.create_service(Trigger, '~/resume', self._on_resume)
         self.create_service(Trigger, '~/load_checkpoint', self._on_load,
@@ -125,8 +135,10 @@ class PolicyNode(LifecycleNode):
                       read_guard(self), policy.stopwatch, **checks)
         self.diagnostics = PolicyDiagnostics(robot.name)
         self._open_topics(robot)
+        self._hears_itself = 0 if optional(self, 'dry_run') else 1
         self.commander = Commander(pilot, policy, self, read_interlock(self, self._stopped),
                                    parameter(self, 'replan_period_s'), optional(self, 'dry_run'))
+        self.commander.takeover.max_silence_s = optional(self, 'max_takeover_age_s')
         self._listen(robot)
 
     def _load(self, folder: str, robot: RobotSpec) -> Policy:
@@ -160,14 +172,33 @@ class PolicyNode(LifecycleNode):
         self._subscribe(JointState, 'joint_states', SENSOR_QOS, commander.on_joints)
         self._subscribe(String, 'instruction', LATCHED_QOS,
                         lambda message: commander.on_instruction(message.data))
+        self._subscribe(JointTrajectory, 'joint_trajectory', HEAR_COMMANDS_QOS,
+                        commander.on_trajectory)
+        self._subscribe(Bool, 'takeover', LATCHED_QOS,
+                        lambda message: commander.on_takeover(message.data))
         stop_topic = optional(self, 'stop_topic')
         if stop_topic:
             commander.listen_to_stop(stop_topic, optional(self, 'max_stop_topic_age_s'))
             self._subscribe(Bool, stop_topic, SENSOR_QOS,
                             lambda message: commander.on_stop_topic(message.data))
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # a timer of another waits out a jump
-        self._parts += [self.create_timer(SUPERVISE_S, commander.supervise, clock=steady),
+        self._parts += [self.create_timer(SUPERVISE_S, self._supervise, clock=steady),
                         self.create_timer(DIAGNOSE_S, self._diagnose, clock=steady)]
+
+    def _supervise(self) -> None:
+        self.commander.supervise()
+        self._tell_stopped()
+
+    def _tell_stopped(self) -> None:
+        """Tell a change of whether somebody has stopped the robot, who is not to be overridden."""
+        is_stopped = self._stopped.by not in NOBODY
+        if is_stopped != self._told_stopped:
+            self._told_stopped = is_stopped
+            self._tells_stopped.publish(Bool(data=is_stopped))
+
+    def listeners(self) -> int:
+        """Return how many others subscribe to what this node commands."""
+        return max(0, self._command.get_subscription_count() - self._hears_itself)
 
     def _subscribe(self, message_class, topic: str, qos, callback) -> None:
         self._parts.append(self.create_subscription(
@@ -233,6 +264,7 @@ class PolicyNode(LifecycleNode):
             self.commander.helm.stop_by('~/stop')
         else:
             self._stopped.ask('~/stop')
+        self._tell_stopped()
         response.success, response.message = True, 'stopped; ~/resume lets it go on'
         return response
 
@@ -242,9 +274,12 @@ class PolicyNode(LifecycleNode):
                 self._stopped.end()
             else:
                 self.commander.resume()
-            response.success, response.message = True, 'goes on'
+            is_taken = self.commander is not None and self.commander.interlock.is_taken
+            response.success, response.message = True, (
+                'goes on when it is given back' if is_taken else 'goes on')
         except ValueError as error:
             response.success, response.message = False, str(error)
+        self._tell_stopped()
         return response
 
     async def _on_load(self, request, response):
@@ -279,7 +314,9 @@ class PolicyNode(LifecycleNode):
 
     def send(self, trajectory: Trajectory) -> None:
         """Publish a trajectory."""
-        self._command.publish(to_message(trajectory, ROS_TYPES))
+        message = to_message(trajectory, ROS_TYPES)
+        self.commander.others.note_own(message)
+        self._command.publish(message)
 
     def report(self, decision: Decision, told: Told) -> None:
         """Publish the record of a decision and the alignment of its plan."""
@@ -292,21 +329,11 @@ class PolicyNode(LifecycleNode):
 
     def tell(self, level: str, text: str) -> None:
         """Log; a 'throttled error' that begins alike at most once a second."""
-        if level == 'throttled error':
-            about, now = text.split(':')[0], time.monotonic()
-            if now - self._told_at.get(about, -LOG_EVERY_S) < LOG_EVERY_S:
-                return
-            self._told_at[about] = now
-        if level == 'info':  # a line of its own for each: rclpy ties a line to its level
-            self.get_logger().info(text)
-        elif level == 'warning':
-            self.get_logger().warning(text)
-        else:
-            self.get_logger().error(text)
+        self._voice.tell(level, text)
 
     def _diagnose(self) -> None:
         self._diagnosis.publish(self.diagnostics.message(
-            self.commander, self.get_name(), self._command.get_subscription_count()))
+            self.commander, self.get_name(), self.listeners()))
 
 
 def main(args: list[str] | None = None) -> None:

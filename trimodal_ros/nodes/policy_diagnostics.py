@@ -77,7 +77,8 @@ class PolicyDiagnostics:
             return DiagnosticStatus.ERROR, f'stopped by {interlock.stopped_by}', values
         if interlock.reason:
             idle = interlock.reason == NO_INSTRUCTION and not interlock.details
-            level = DiagnosticStatus.OK if idle else DiagnosticStatus.ERROR
+            is_fine = idle or interlock.is_taken
+            level = DiagnosticStatus.OK if is_fine else DiagnosticStatus.ERROR
             return level, f'holding: {NotReady(interlock.reason, interlock.details)}', values
         return DiagnosticStatus.OK, 'commanding', values
 

@@ -16,44 +16,42 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from rcl_interfaces.msg import (
-    FloatingPointRange,
-    IntegerRange,
-    ParameterDescriptor,
-    SetParametersResult,
-)
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 import torch
 
-from .ros import parameter
+from .robot_parameters import (
+    CORNERS,
+    declare_numbers,
+    declare_plain,
+    declare_whole_numbers,
+    optional,
+    ROBOT_NUMBERS,
+    ROBOT_TEXTS,
+)
 from ..command.decision import Rules
 from ..command.guard import Guard
 from ..command.interlock import Interlock, Stop
-from ..command.workspace import WorkspaceBox
+from ..command.takeover import Takeover
 from ..observe.observer import Freshness
 from ..spec import RobotSpec
-from ..urdf import apply_urdf_limits
 
-TOPIC = 'topic'
 TEXTS = {
+    **ROBOT_TEXTS,
     'checkpoint': ('', 'Checkpoint folder; changed while active, ~/load_checkpoint takes it over'),
-    'robot': ('', 'Robot YAML: joints, limits, cameras, rate and horizon'),
     'device': ('auto', "Where the model runs: 'auto', 'cuda' or 'cpu'"),
-    'urdf': ('', "URDF whose limits count where they are tighter than the YAML's: a file, "
-                 "'topic' for robot_description, or '' for none"),
     'on_limit': (Rules.on_limit, "A plan outside the limits: 'refuse' it and hold, or 'clamp' "
                                  'it and follow as closely as they allow'),
     'blending': (Rules.blending, "How plans go together: 'none', 'ensemble' (temporal "
                                  "ensembling) or 'prefix' (the next steps stay)"),
     'resume': ('auto', "What ends a hold: 'auto', good observations; 'service', ~/resume"),
     'guard': ('', "Alignment that must not fall: 'image_sentence', 'scene_motion' or '' for none"),
-    'stop_topic': ('', "std_msgs/Bool topic, true stops, silence too; '' for none"),
-    'workspace_frame': ('', "Link of the URDF that stays in the workspace box; '' for none"),
+    'give_back': ('release', "What ends a takeover by hand: 'release', letting go; 'service', "
+                             '~/resume after that'),
 }
 NUMBERS = {  # default, least, most, description
+    **ROBOT_NUMBERS,
     'replan_period_s': (0.6, 0.05, 5.0, 'Time between plans; shorter than the chunk'),
     'max_age_s': (Freshness.max_age_s, 0.01, 2.0,
                   'Age budget: the oldest camera image or joint state, by its header stamp, that '
@@ -62,15 +60,15 @@ NUMBERS = {  # default, least, most, description
                           "Largest difference between the cameras' stamps"),
     'frozen_camera_s': (Freshness.frozen_s, 0.0, 60.0,
                         'A camera that sends the same pixels for longer holds the robot; 0: may'),
-    'max_tracking_error_rad': (Rules.max_tracking_error_rad, 0.05, 3.2,
-                               'An arm joint further than this from its command holds the robot'),
     'max_first_step_rad': (Rules.max_first_step_rad, 0.01, 3.2,
                            'A plan that goes on further than this from the measured arm is '
                            'refused'),
     'ramp_s': (1.0, 0.0, 10.0, 'Time to full speed, from activation or the end of a hold'),
     'guard_hold_below': (0.0, -1.0, 1.0, 'The guard holds after two plans in a row below'),
     'guard_release_above': (0.1, -1.0, 1.0, 'The guard lets go at a plan above'),
-    'max_stop_topic_age_s': (1.0, 0.05, 10.0, 'A stop topic silent for longer stops the robot'),
+    'max_takeover_age_s': (Takeover.max_silence_s, 0.3, 10.0,
+                           'Whoever has taken over by hand and is silent for longer is lost, and '
+                           'the robot stopped'),
 }
 WHOLE_NUMBERS = {
     'threads': (1, 1, 64, 'CPU threads of the model'),
@@ -79,27 +77,14 @@ WHOLE_NUMBERS = {
     'resume_after': (3, 1, 100, 'Good observations in a row that end a hold'),
     'prefix_steps': (Rules.prefix_steps, 1, 16, "Steps that stay with blending 'prefix'"),
 }
-DRY_RUN = ('dry_run', True, 'Publish to ~/debug/joint_trajectory instead of joint_trajectory')
-CORNERS = {
-    'workspace_lower_m': ([-1.0, -1.0, 0.0], "Lower corner of the box in the URDF's root, m"),
-    'workspace_upper_m': ([1.0, 1.0, 1.0], "Upper corner of the box in the URDF's root, m"),
-}
+DRY_RUN = ('dry_run', (True, 'Publish to ~/debug/joint_trajectory instead of joint_trajectory'))
 
 
 def declare_parameters(node: Node) -> None:
     """Declare all of them: they are taken over on configure."""
-    for name, (default, description) in {**TEXTS, **CORNERS}.items():
-        node.declare_parameter(name, default, ParameterDescriptor(description=description))
-    name, default, description = DRY_RUN
-    node.declare_parameter(name, default, ParameterDescriptor(description=description))
-    for name, (default, least, most, description) in NUMBERS.items():
-        limits = FloatingPointRange(from_value=least, to_value=most)
-        node.declare_parameter(name, default, ParameterDescriptor(
-            description=description, floating_point_range=[limits]))
-    for name, (default, least, most, description) in WHOLE_NUMBERS.items():
-        limits = IntegerRange(from_value=least, to_value=most, step=1)
-        node.declare_parameter(name, default, ParameterDescriptor(
-            description=description, integer_range=[limits]))
+    declare_plain(node, {**TEXTS, **CORNERS, **dict([DRY_RUN])})
+    declare_numbers(node, NUMBERS)
+    declare_whole_numbers(node, WHOLE_NUMBERS)
 
 
 def judge_change(parameters: list[Parameter], configured: bool) -> SetParametersResult:
@@ -111,11 +96,6 @@ def judge_change(parameters: list[Parameter], configured: bool) -> SetParameters
     return SetParametersResult(successful=False, reason=(
         f'{", ".join(late)}: taken over on configure, and the node is configured; '
         'deactivate it and clean it up first'))
-
-
-def optional(node: Node, name: str):
-    """Return a declared parameter's value, which may be empty."""
-    return node.get_parameter(name).value
 
 
 def read_rules(node: Node) -> Rules:
@@ -135,36 +115,8 @@ def read_guard(node: Node) -> Guard:
 
 def read_interlock(node: Node, stopped: Stop) -> Interlock:
     """Return what ends a hold. Raises ValueError for an unknown choice."""
-    return Interlock(optional(node, 'resume'), optional(node, 'resume_after'), stopped)
-
-
-def read_robot(node: Node, description: str) -> tuple[RobotSpec, WorkspaceBox | None]:
-    """
-    Return the robot with the limits that count, and its workspace if it has one.
-
-    ``description`` is what came on robot_description, '' before anything did. Raises SpecError
-    where YAML and URDF don't fit, ValueError where a URDF is missing.
-    """
-    robot, urdf = RobotSpec.from_yaml(parameter(node, 'robot')), _read_urdf(node, description)
-    frame = optional(node, 'workspace_frame')
-    if urdf:
-        robot = apply_urdf_limits(robot, urdf)
-    if not frame:
-        return robot, None
-    if not urdf:
-        raise ValueError('workspace_frame needs the parameter urdf: links are named there')
-    corners = (optional(node, name) for name in CORNERS)
-    return robot, WorkspaceBox(urdf, robot, frame, *corners)
-
-
-def _read_urdf(node: Node, description: str) -> str:
-    where = optional(node, 'urdf')
-    if where != TOPIC:
-        return Path(where).read_text() if where else ''
-    if not description:
-        raise ValueError("urdf is 'topic' and nothing has come on robot_description yet; "
-                         'start robot_state_publisher, or name a file')
-    return description
+    return Interlock(optional(node, 'resume'), optional(node, 'resume_after'), stopped,
+                     optional(node, 'give_back'))
 
 
 def choose_device(name: str) -> str:

@@ -20,8 +20,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lifecycle_msgs.msg import Transition
-
 from .conductor import Conductor
 from .private_graph import NodeProcesses
 from ..spec import RobotSpec
@@ -50,8 +48,7 @@ def attached_session(processes: NodeProcesses | None = None) -> Iterator[Conduct
     """Configure and activate a policy that runs already, as under ``ros2 launch``."""
     conductor = Conductor(processes)
     try:
-        conductor.transition(Transition.TRANSITION_CONFIGURE)
-        conductor.activate()
+        conductor.configure_and_activate()
         yield conductor
     finally:
         conductor.close()

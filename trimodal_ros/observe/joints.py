@@ -117,6 +117,16 @@ class JointHistory:
             {joint: next((sample for sample in reversed(samples) if sample[0] <= stamp),
                          samples[0]) for joint, samples in self._samples.items()})
 
+    def moved_rad(self, since_ns: int) -> float:
+        """Return how far from the newest a joint was measured since; infinite where unknown."""
+        farthest = 0.0
+        for samples in self._samples.values():
+            since = [position for stamp, position in samples if stamp >= since_ns]
+            if not samples or samples[0][0] > since_ns or not since:
+                return float('inf')
+            farthest = max(farthest, *(abs(position - since[-1]) for position in since))
+        return farthest
+
 
 def _joined(samples: dict[str, tuple[int, float]]) -> JointSample:
     stamps_ns = {joint: stamp for joint, (stamp, _) in samples.items()}

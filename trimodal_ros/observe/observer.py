@@ -192,7 +192,7 @@ class Observer:
     def check_alive(self, now_ns: int) -> None:
         """Raise NotReady for the input that is missing or too old."""
         self._images_at(now_ns)
-        self._check_joints(now_ns)
+        self.check_joints(now_ns)
 
     def newest_joints(self, now_ns: int) -> JointSample | None:
         """Return what was measured last, or None when a joint of it is older than allowed."""
@@ -205,6 +205,11 @@ class Observer:
         """Return the newest measured joints, or None when they are older than allowed."""
         newest = self.newest_joints(now_ns)
         return None if newest is None else newest.position_J
+
+    def rests(self, now_ns: int, for_s: float, within_rad: float) -> bool:
+        """Tell whether every joint was measured within so much of where it is, for so long."""
+        return (self.newest_joints(now_ns) is not None
+                and self._joints.moved_rad(now_ns - round(for_s * NS_PER_S)) <= within_rad)
 
     def observe(self, now_ns: int, commanded_at: CommandedAt) -> Observation:
         """Join the newest inputs as ``join`` does, and decode the images."""
@@ -257,7 +262,8 @@ class Observer:
             raise NotReady(f'{name} is frozen', f'the same pixels for {same_s:.2f} s, at most '
                            f'{self.freshness.frozen_s} s is allowed', 'frozen')
 
-    def _check_joints(self, now_ns: int) -> None:
+    def check_joints(self, now_ns: int) -> None:
+        """Raise NotReady when a joint is missing, too old or can't be."""
         missing = self._joints.missing
         if missing:
             raise NotReady('joint_states', 'none yet' if len(missing) == len(self.robot.joints)
@@ -273,7 +279,7 @@ class Observer:
 
     def _joints_at(self, stamp: int, now_ns: int) -> JointSample:
         """Return the newest joints not newer than the image, or the first after it."""
-        self._check_joints(now_ns)
+        self.check_joints(now_ns)
         joints = self._joints.as_of(stamp)
         self._check_joints_age(joints, now_ns)
         apart_s, most_s = (stamp - joints.stamp_ns) / NS_PER_S, self.freshness.max_age_of('joints')

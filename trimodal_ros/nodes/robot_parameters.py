@@ -1,0 +1,103 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Parameters that nodes share: rows with range and description, the robot and where it may be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.node import Node
+
+from .ros import parameter
+from ..command.decision import Rules
+from ..command.workspace import WorkspaceBox
+from ..spec import RobotSpec
+from ..urdf import apply_urdf_limits
+
+TOPIC = 'topic'
+ROBOT_TEXTS = {
+    'robot': ('', 'Robot YAML: joints, limits, cameras, rate and horizon'),
+    'urdf': ('', "URDF whose limits count where they are tighter than the YAML's: a file, "
+                 "'topic' for robot_description, or '' for none"),
+    'workspace_frame': ('', "Link of the URDF that stays in the workspace box; '' for none"),
+    'stop_topic': ('', "std_msgs/Bool topic, true stops, silence too; '' for none"),
+}
+ROBOT_NUMBERS = {  # default, least, most, description
+    'max_tracking_error_rad': (Rules.max_tracking_error_rad, 0.05, 3.2,
+                               'An arm joint further than this from its command holds the robot'),
+    'max_stop_topic_age_s': (1.0, 0.05, 10.0, 'A stop topic silent for longer stops the robot'),
+}
+CORNERS = {
+    'workspace_lower_m': ([-1.0, -1.0, 0.0], "Lower corner of the box in the URDF's root, m"),
+    'workspace_upper_m': ([1.0, 1.0, 1.0], "Upper corner of the box in the URDF's root, m"),
+}
+
+
+def declare_plain(node: Node, rows: dict) -> None:
+    """Declare parameters of rows (default, description)."""
+    for name, (default, description) in rows.items():
+        node.declare_parameter(name, default, ParameterDescriptor(description=description))
+
+
+def declare_numbers(node: Node, rows: dict) -> None:
+    """Declare parameters of rows (default, least, most, description)."""
+    for name, (default, least, most, description) in rows.items():
+        limits = FloatingPointRange(from_value=least, to_value=most)
+        node.declare_parameter(name, default, ParameterDescriptor(
+            description=description, floating_point_range=[limits]))
+
+
+def declare_whole_numbers(node: Node, rows: dict) -> None:
+    """Declare parameters of rows (default, least, most, description)."""
+    for name, (default, least, most, description) in rows.items():
+        limits = IntegerRange(from_value=least, to_value=most, step=1)
+        node.declare_parameter(name, default, ParameterDescriptor(
+            description=description, integer_range=[limits]))
+
+
+def optional(node: Node, name: str):
+    """Return a declared parameter's value, which may be empty."""
+    return node.get_parameter(name).value
+
+
+def read_robot(node: Node, description: str) -> tuple[RobotSpec, WorkspaceBox | None]:
+    """
+    Return the robot with the limits that count, and its workspace if it has one.
+
+    ``description`` is what came on robot_description, '' before anything did. Raises SpecError
+    where YAML and URDF don't fit, ValueError where a URDF is missing.
+    """
+    robot, urdf = RobotSpec.from_yaml(parameter(node, 'robot')), read_urdf_text(node, description)
+    frame = optional(node, 'workspace_frame')
+    if urdf:
+        robot = apply_urdf_limits(robot, urdf)
+    if not frame:
+        return robot, None
+    if not urdf:
+        raise ValueError('workspace_frame needs the parameter urdf: links are named there')
+    corners = (optional(node, name) for name in CORNERS)
+    return robot, WorkspaceBox(urdf, robot, frame, *corners)
+
+
+def read_urdf_text(node: Node, description: str) -> str:
+    """Return the URDF that the parameter urdf asks for, '' for none; ValueError without one."""
+    where = optional(node, 'urdf')
+    if where != TOPIC:
+        return Path(where).read_text() if where else ''
+    if not description:
+        raise ValueError("urdf is 'topic' and nothing has come on robot_description yet; "
+                         'start robot_state_publisher, or name a file')
+    return description

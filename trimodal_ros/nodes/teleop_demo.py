@@ -1,0 +1,151 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+Move the simulated robot by hand: in the terminal by keys, or by a gamepad.
+
+Starts the simulated arm, the teleop node and the recorder as processes of their own, and with
+--policy a policy that can be taken over from: move, and it gives way; let go, and it goes on.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+import tyro
+
+from .conductor import Conductor
+from .demo import INSTRUCTIONS, prepare_folder, task_of
+from .private_graph import enter_private_graph, GraphError, NodeProcesses
+from ..evaluate.film import camera_frames, write_animation
+from ..paths import share_dir
+from ..plan.checkpoint import load_checkpoint
+from ..sim.arm import assets_dir
+from ..spec import RobotSpec
+
+SEED = 3_000_000
+TOOL_FRAME = 'gripper_frame_link'
+POLL_S = 0.1
+
+
+def teleop(out: Path = Path('out/teleop'), policy: bool = False,
+           instruction: str = '', checkpoint: Path | None = None,
+           robot: Path | None = None, mapping: str = 'keyboard.yaml', record: bool = True) -> int:
+    """
+    Move the simulated robot by hand, and look at what was recorded.
+
+    Keys are told in the terminal. Hold one to move, let go to stop; `m` goes on from joint to
+    Cartesian space. With a display there is a window with the robot in it.
+
+    :param out: Folder for the recording, its film and logs; an earlier one's is replaced.
+    :param policy: Start a policy, too, to take over from and give back to.
+    :param instruction: What the robot is told, a cube and a plate (default: red to the left).
+    :param checkpoint: The policy's checkpoint folder (default: the shipped one).
+    :param robot: Robot YAML (default: the SO-101).
+    :param mapping: Axes and buttons: keyboard.yaml for keys, teleop.yaml for a gamepad whose
+        node publishes joy on this graph, or a file of yours.
+    :param record: Record what happens as one episode.
+    """
+    instruction = instruction or INSTRUCTIONS[0]
+    task = task_of(instruction)
+    robot = robot or share_dir() / 'config' / 'robots' / 'so101.yaml'
+    checkpoint = checkpoint or share_dir() / 'models' / 'so101_tabletop'
+    if policy:  # refused here, before anything is cleared or started
+        load_checkpoint(checkpoint, robot=RobotSpec.from_yaml(robot))
+    prepare_folder(out)
+    print(f'ROS domain {enter_private_graph()}, loopback only; logs in {out / "log"}')
+    with NodeProcesses(out / 'log') as processes:
+        _start(processes, robot, mapping, checkpoint if policy else None,
+               out / 'episodes' if record else None)
+        conductor = Conductor(processes)
+        try:
+            _begin(conductor, instruction, task, policy)
+            episode = _play(conductor, processes, mapping == 'keyboard.yaml', record)
+        finally:
+            conductor.close()
+    if episode:
+        _show(out, Path(episode))
+    return 0
+
+
+def _start(processes: NodeProcesses, robot: Path, mapping: str, checkpoint: Path | None,
+           record_to: Path | None) -> None:
+    processes.start('simulated_robot', {'seed': SEED})
+    processes.start('teleop', {
+        'robot': robot, 'mapping': mapping, 'tool_frame': TOOL_FRAME,
+        'urdf': assets_dir() / 'so101_new_calib.urdf'})
+    if checkpoint is not None:
+        processes.start('policy', {'checkpoint': checkpoint, 'robot': robot, 'dry_run': False})
+    if record_to is not None:
+        processes.start('recorder', {'out': record_to, 'robot': robot})
+
+
+def _begin(conductor: Conductor, instruction: str, task, with_policy: bool) -> None:
+    conductor.set_scene(SEED, task)
+    if with_policy:
+        conductor.configure_and_activate()
+    conductor.say(instruction)
+
+
+def _play(conductor: Conductor, processes: NodeProcesses, by_keys: bool, record: bool) -> str:
+    """Let the person play until they end it; return the episode's path, '' for none."""
+    if record:
+        conductor.start_recording()
+    if not (os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')):
+        print('no display, so no window: the film is written at the end'
+              if record else 'no display, so no window')
+    _wait_for_end(processes, by_keys)
+    return conductor.trigger('recorder/stop') if record else ''
+
+
+def _wait_for_end(processes: NodeProcesses, by_keys: bool) -> None:
+    """Wait for the keyboard program or for Ctrl-C; raises GraphError when a node ends."""
+    keyboard = subprocess.Popen(
+        [sys.executable, '-m', 'trimodal_ros.nodes.teleop_keyboard']) if by_keys else None
+    try:
+        while keyboard is None or keyboard.poll() is None:
+            processes.check()
+            time.sleep(POLL_S)
+    except KeyboardInterrupt:  # it has been interrupted, too
+        pass
+    finally:
+        if keyboard is not None:
+            if keyboard.poll() is None:
+                keyboard.send_signal(signal.SIGINT)
+            keyboard.wait()
+    if keyboard is not None and keyboard.returncode:
+        raise GraphError(f'the keyboard program ended with {keyboard.returncode}')
+
+
+def _show(out: Path, episode: Path) -> None:
+    write_animation(*camera_frames(episode, 'front/image_raw'), out / 'film.webp')
+    print(f'recorded: {episode}\nfilm: {(out / "film.webp").resolve()}')
+
+
+def main(args: list[str] | None = None) -> None:
+    try:
+        raise SystemExit(tyro.cli(teleop, args=args, prog='trimodal_ros.nodes.teleop_demo'))
+    except (ValueError, OSError, GraphError) as error:
+        raise SystemExit(f'error: {error}') from error
+    except KeyboardInterrupt:
+        raise SystemExit('interrupted') from None
+
+
+if __name__ == '__main__':
+    main()

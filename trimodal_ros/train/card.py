@@ -49,7 +49,7 @@ pipeline_tag: robotics
 | decoder | {policy.config.decoder} |
 | trained on | {training['episode_count']} episodes, {training['frames']} frames |
 | task weights | {weights} |
-| of these | {_frames(training['data'])} |
+| frames by kind | {_frames(training['data'])} |
 | began as | {training['initial'] or 'random weights'} |
 | steps, batch, seed | {training['steps']}, {training['batch_size']}, {training['seed']} |
 

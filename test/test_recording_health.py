@@ -95,6 +95,22 @@ def test_joint_states_need_no_content():
     assert findings(samples(JOINTS, 100, 10, data=b'the same')) == []
 
 
+def test_several_drivers_may_share_a_topic():
+    """Catches an arm and a gripper, a few ms apart, taken for one that goes back in time."""
+    gripper = samples(JOINTS, 97, 10)
+    arm = [each._replace(received_ns=each.received_ns + MS, stamp_ns=each.stamp_ns - 5 * MS)
+           for each in gripper]
+    assert findings(samples(), arm, gripper) == []
+
+
+def test_commands_have_the_stamps_they_like():
+    """Catches an episode that is bad as it was held once: plans are stamped with their images."""
+    wanted = {'joint_trajectory': Wanted('joint_trajectory')}
+    sent = [Sample('joint_trajectory', START_NS + n, b'', None, stamp_ns) for n, stamp_ns in
+            enumerate((START_NS, START_NS - NS_PER_S, 0, START_NS + NS_PER_S))]
+    assert health_of(sent, wanted, LIMITS).report(START_NS + 9)['findings'] == []
+
+
 def test_skew_is_behind_the_newest_of_the_others():
     """Catches a camera that is a second behind the joints and looks well on its own."""
     camera = [each._replace(stamp_ns=each.stamp_ns - 800 * MS) for each in samples()]

@@ -45,8 +45,9 @@ class StreamHealth:
     """
     Counts what is wrong with the samples of a topic, one after another.
 
-    ``max_gap_s`` is 0 for a topic that speaks when it likes. A gap is between stamps where there
-    are any, so that a recorder that was held up doesn't take its own delay for lost frames.
+    ``max_gap_s`` is 0 for a topic that speaks when it likes, with the stamps it likes: a plan has
+    its image's. Gaps and stamps are judged of streams. A gap is between stamps, where there are
+    any, so that a recorder that was held up doesn't take its own delay for lost frames.
     """
 
     def __init__(self, max_gap_s: float, min_rate_hz: float, limits: Limits):
@@ -66,16 +67,16 @@ class StreamHealth:
         """Take one sample."""
         self.count += 1
         self.bytes += len(sample.data)
-        if sample.stamp_ns is None:
-            self._note_gap(self.newest_ns, sample.received_ns)
-        else:
+        if self.is_stream and sample.stamp_ns is not None:
             self._note_stamp(sample.stamp_ns, sample.received_ns)
+        elif self.is_stream:
+            self._note_gap(self.newest_ns, sample.received_ns)
         if sample.digest is not None:
             self._note_content(sample.digest, sample.received_ns)
         self.newest_ns = sample.received_ns
 
     def _note_gap(self, before_ns: int | None, now_ns: int) -> None:
-        if before_ns is not None and self.is_stream:
+        if before_ns is not None:
             gap_ns = now_ns - before_ns
             self.longest_gap_ns = max(self.longest_gap_ns, gap_ns)
             self.gaps += gap_ns > self.max_gap_s * NS_PER_S
@@ -90,8 +91,11 @@ class StreamHealth:
         else:
             self.latest_ns = max(self.latest_ns, age_ns)
             self.late += age_s > self.limits.max_late_s
-        if self.newest_stamp_ns is not None and stamp_ns < self.newest_stamp_ns:
+        back_ns = 0 if self.newest_stamp_ns is None else self.newest_stamp_ns - stamp_ns
+        if back_ns > MAX_AHEAD_S * NS_PER_S:
             self.backward_stamps += 1
+        elif back_ns > 0:   # of another publisher of the topic
+            return
         else:
             self._note_gap(self.newest_stamp_ns, stamp_ns)
         self.newest_stamp_ns = stamp_ns

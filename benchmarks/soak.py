@@ -35,11 +35,13 @@ import time
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 import numpy as np
+from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 import tyro
 
 from benchmarks.rig import HEAR_ALL_QOS, Received
 from benchmarks.soak_verdict import describe, judge
+from trimodal_ros.command.decider import STRAY
 from trimodal_ros.evaluate.page import write_json
 from trimodal_ros.nodes.conductor import Conductor
 from trimodal_ros.nodes.private_graph import enter_private_graph, NodeProcesses
@@ -131,11 +133,11 @@ class Soak:
 
     def _end_stop(self) -> None:
         """Do what an operator does when the policy stopped by itself: note it, let it go on."""
-        stopped_by = self.watch.stopped_by
-        if stopped_by:
-            self.figures['stopped'].append(stopped_by)
-            self.conductor.trigger('policy/resume')
-            self._wait(lambda: not self.watch.stopped_by, MOVES_AGAIN_WITHIN_S)
+        if self.watch.stopped_by == STRAY:
+            self.figures['stopped'].append(self.watch.stopped_by)
+            self._wait(lambda: self.conductor.call(Trigger, 'policy/resume', Trigger.Request()
+                                                   ).success, MOVES_AGAIN_WITHIN_S)
+            self.watch.stopped_by = ''
 
     def _disturb(self, name: str) -> None:
         if not self.watch.is_moving():

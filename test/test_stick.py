@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 import yaml
 
-from trimodal_ros.command.keys import HANDS_ON_S, Keys, PRESSED_S
+from trimodal_ros.command.keys import HANDS_ON_S, KeyStick, PRESSED_S
 from trimodal_ros.command.stick import Mapping, StickError
 from trimodal_ros.paths import share_dir
 from trimodal_ros.spec import RobotSpec, SpecError
@@ -111,7 +111,7 @@ def keyboard():
     mapping = Mapping.from_yaml(FILES['keyboard'], ROBOT)
 
     def read(keys: list[tuple[str, float]], now_s: float):
-        pressed = Keys()
+        pressed = KeyStick()
         for key, at_s in keys:
             pressed.press(key, at_s)
         return mapping.read(*pressed.joy(now_s))

@@ -29,7 +29,7 @@ HANDS_ON_S = 1.0     # but for the first time again only after some tenths of a 
 LEAST, FACTOR = 0.1, 1.25
 
 
-class Keys:
+class KeyStick:
     """Times are in s of a clock that never jumps; ``speed`` is the share of full stick."""
 
     def __init__(self):

@@ -19,6 +19,7 @@ from __future__ import annotations
 import codecs
 import os
 import select
+import subprocess
 import sys
 import termios
 
@@ -35,8 +36,9 @@ class Keys:
     """
     Reads keys as they are pressed, without showing them; a context manager.
 
-    Ctrl-C still interrupts; Ctrl-Z does nothing, as it would leave the screen to the shell.
-    Raises NoTerminal where keys can't be read.
+    Ctrl-C still interrupts; Ctrl-Z does nothing, as it would leave the screen to the shell. Should
+    this process be killed, a small one that waits for its end puts the terminal right. Raises
+    NoTerminal where keys can't be read.
     """
 
     def __init__(self):
@@ -47,7 +49,7 @@ class Keys:
         self._decoder = codecs.getincrementaldecoder('utf-8')(errors='ignore')
 
     def __enter__(self):
-        self._before = termios.tcgetattr(self._file)
+        self._before, self._guard = termios.tcgetattr(self._file), self._start_guard()
         attributes = termios.tcgetattr(self._file)
         attributes[LOCAL] &= ~(termios.ICANON | termios.ECHO)
         attributes[CHARACTERS][termios.VSUSP] = OFF
@@ -56,6 +58,20 @@ class Keys:
 
     def __exit__(self, *exception):
         termios.tcsetattr(self._file, termios.TCSADRAIN, self._before)
+        self._guard.stdin.close()
+        self._guard.wait()
+
+    def _start_guard(self) -> subprocess.Popen:
+        saved = subprocess.run(['stty', '-g'], stdin=self._file, capture_output=True, text=True,
+                               check=True).stdout.strip()
+        terminal = os.dup(self._file)  # its own standard input is the pipe to wait on
+        try:
+            return subprocess.Popen(
+                ['sh', '-c', f'cat; stty "$0" <&{terminal}', saved], stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, pass_fds=[terminal],
+                start_new_session=True)  # a session of its own: Ctrl-C isn't for it
+        finally:
+            os.close(terminal)
 
     def read(self, timeout_s: float) -> str:
         """Return what was typed, or ''. Raises EOFError when the terminal is gone."""

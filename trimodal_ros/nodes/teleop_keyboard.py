@@ -31,18 +31,21 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import ParameterDescriptor
 import rclpy
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Joy
 from std_srvs.srv import Trigger
 import yaml
 
 from .help_text import help_text
+from .keys import Keys, NoTerminal
 from .ros import now_ns, parameter, ROS_TYPES, SENSOR_QOS, stop_signals
-from .terminal import ESCAPE, pressed_keys, TerminalError
-from ..command.keys import FASTER, Keys, MODE_KEY, PAIRS, SLOWER
+from ..command.keys import FASTER, KeyStick, MODE_KEY, PAIRS, SLOWER
 from ..paths import share_dir
 
 JOY_S = 0.05         # between two messages where no key is pressed
-QUIT, RESUME = 'x', '\n'
+QUIT, RESUME, ESCAPE = 'x', '\n', '\x1b'
+SEQUENCES = (ESCAPE + '[', ESCAPE + 'O')   # begin what arrows and function keys send
+READ_S = 0.01        # at a time
 LEAVE_S = 0.2        # for the last message to arrive
 
 
@@ -52,7 +55,7 @@ class KeyboardNode(Node):
     def __init__(self, **options):
         super().__init__('teleop_keyboard', **options)
         self._declare_parameters()
-        self.keys, self.state, self._next_s = Keys(), 'no teleop node yet', 0.0
+        self.keys, self.state, self._next_s = KeyStick(), 'no teleop node yet', 0.0
         self._teleop = parameter(self, 'teleop')
         self._joy = self.create_publisher(Joy, 'joy', SENSOR_QOS)
         self.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
@@ -116,12 +119,13 @@ def _named(mapping: dict, mode: str, axis: int) -> str:
                  if control.get('axis') == axis), '')
 
 
-def run(node: KeyboardNode, read_keys) -> None:
+def run(node: KeyboardNode, keys: Keys) -> None:
     """Publish until a key or a signal ends it, and show how it goes in one line."""
     stop, shown = stop_signals(), ''
     print(node.legend())
     while not stop.is_set():
-        for key in read_keys(0.01):
+        typed = keys.read(READ_S)
+        for key in '' if typed.startswith(SEQUENCES) else typed:
             if key == QUIT:
                 return
             node.press(key)
@@ -139,18 +143,17 @@ def main(args: list[str] | None = None) -> None:
         print(help_text(KeyboardNode))
         return
     try:
-        with pressed_keys() as read_keys:
-            _run_with(read_keys, args)
-    except (TerminalError, OSError) as error:
+        with Keys() as keys:
+            _run_with(keys, args)
+    except (NoTerminal, EOFError, OSError) as error:
         raise SystemExit(f'error: {error}') from error
 
 
-def _run_with(read_keys, args) -> None:
-    from rclpy.signals import SignalHandlerOptions
+def _run_with(keys: Keys, args: list[str] | None) -> None:
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     node = KeyboardNode()
     try:
-        run(node, read_keys)
+        run(node, keys)
     finally:
         node.let_go()
         print()

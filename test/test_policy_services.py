@@ -167,13 +167,13 @@ def test_checkpoint_takes_over_between_two_plans(commanding, reverse_checkpoint)
 def test_robot_is_commanded_while_a_checkpoint_is_loaded(commanding, reverse_checkpoint):
     """Catches a robot held for as long as loading takes."""
     driver, policy = commanding
-    load_policy, started, go_on = policy._load, threading.Event(), threading.Event()
+    load_policy, started, go_on = policy._checkpoints._load, threading.Event(), threading.Event()
 
     def load_slowly(*arguments):
         started.set()
         assert go_on.wait(PATIENCE_S)
         return load_policy(*arguments)
-    policy._load = load_slowly
+    policy._checkpoints._load = load_slowly
     answers = []
     asking = threading.Thread(target=lambda: answers.append(
         load(driver, policy, reverse_checkpoint)))

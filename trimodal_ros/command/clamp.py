@@ -61,7 +61,7 @@ def clamp_chunk(planned: Trajectory, lead: list[JointReference],
 
 def _follow(robot: RobotSpec, start: JointReference, start_s: float, planned_s_T, target_TJ):
     """Return times [S], positions and velocities [S, J] on the way after the targets, to rest."""
-    from ruckig import InputParameter, OutputParameter, Result, Ruckig
+    from ruckig import InputParameter, OutputParameter, Result, Ruckig, RuckigError
     joints = len(robot.joints)
     follower, state, output = Ruckig(joints, STEP_S), InputParameter(joints), \
         OutputParameter(joints)
@@ -76,9 +76,12 @@ def _follow(robot: RobotSpec, start: JointReference, start_s: float, planned_s_T
         at_s += STEP_S
         state.target_position = [np.interp(at_s, planned_s_T, target_T)
                                  for target_T in target_TJ.T]
-        result = follower.update(state, output)
+        try:
+            result = follower.update(state, output)
+        except RuckigError as error:  # of rare states, a rounding error away from a limit
+            raise _no_way(robot, error) from error
         if result not in (Result.Working, Result.Finished):
-            raise LimitError('velocity', robot.joint_names[0], f'no way within limits: {result}')
+            raise _no_way(robot, result)
         times.append(at_s)
         positions.append(list(output.new_position))
         velocities.append(list(output.new_velocity))
@@ -88,6 +91,10 @@ def _follow(robot: RobotSpec, start: JointReference, start_s: float, planned_s_T
             break
     velocities[-1] = [0.0] * joints
     return np.array(times), np.array(positions), np.array(velocities)
+
+
+def _no_way(robot: RobotSpec, why) -> LimitError:
+    return LimitError('velocity', robot.joint_names[0], f'no way within limits: {why}')
 
 
 def _events(planned: Trajectory, start: JointReference, start_s: float) -> list[LimitError]:

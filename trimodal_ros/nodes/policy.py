@@ -30,28 +30,22 @@ A shell: when to decide and when to hold is in ``command/commander.py``.
 
 from __future__ import annotations
 
-import threading
-import time
-
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.duration import Duration
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
-from rclpy.parameter import Parameter
-from rclpy.task import Future
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Bool, Float64, String
 from std_srvs.srv import Trigger
 import torch
 from trajectory_msgs.msg import JointTrajectory
 
+from .checkpoint_loader import CheckpointLoader
 from .decision_message import decision_message
 from .policy_diagnostics import PolicyDiagnostics
 from .policy_parameters import (
     check_replan_period,
-    choose_device,
     declare_parameters,
     judge_change,
     read_guard,
@@ -80,9 +74,7 @@ from ..command.message import to_message
 from ..command.outlet import Told
 from ..command.pilot import Pilot
 from ..command.takeover import SILENT
-from ..plan.checkpoint import load_checkpoint
-from ..plan.policy import Policy
-from ..spec import Observation, RobotSpec, Trajectory
+from ..spec import RobotSpec, Trajectory
 
 SUPERVISE_S = 0.02
 DIAGNOSE_S = 1.0
@@ -100,7 +92,7 @@ class PolicyNode(LifecycleNode):
         self._declare_parameters()
         self.commander = None
         self._description, self._parts = '', []
-        self._folder, self._stopped = '', Stop()
+        self._stopped = Stop()
         self._voice = Voice(self.get_logger())
         self.add_on_set_parameters_callback(
             lambda parameters: judge_change(parameters, self.commander is not None))
@@ -110,8 +102,7 @@ class PolicyNode(LifecycleNode):
         self._tell_stopped()
         self.create_service(Trigger, '~/stop', self._on_stop)
         self.create_service(Trigger, '~/resume', self._on_resume)
-        self.create_service(Trigger, '~/load_checkpoint', self._on_load,
-                            callback_group=MutuallyExclusiveCallbackGroup())
+        self._checkpoints = CheckpointLoader(self)
 
     # -- life cycle
 
@@ -128,8 +119,7 @@ class PolicyNode(LifecycleNode):
         robot, workspace = read_robot(self, self._description)
         check_replan_period(parameter(self, 'replan_period_s'), robot)
         torch.set_num_threads(parameter(self, 'threads'))
-        self._folder = parameter(self, 'checkpoint')
-        policy = self._load(self._folder, robot)
+        policy = self._checkpoints.first(robot)
         checks = {} if workspace is None else {'check': workspace.check}
         pilot = Pilot(robot, policy.plan, lambda: now_ns(self), read_rules(self),
                       read_guard(self), policy.stopwatch, **checks)
@@ -140,18 +130,6 @@ class PolicyNode(LifecycleNode):
                                    parameter(self, 'replan_period_s'), optional(self, 'dry_run'))
         self.commander.takeover.max_silence_s = optional(self, 'max_takeover_age_s')
         self._listen(robot)
-
-    def _load(self, folder: str, robot: RobotSpec) -> Policy:
-        """Return a policy that has planned once, and so is warm."""
-        started = time.perf_counter()
-        policy = load_checkpoint(folder, choose_device(parameter(self, 'device')), robot)
-        policy.candidates = optional(self, 'candidates')
-        loaded = time.perf_counter()
-        policy.plan(Observation.make_example(robot))
-        self.get_logger().info(
-            f'checkpoint {policy.content_hash} on {policy.device}: loaded in '
-            f'{loaded - started:.2f} s, warm-up inference {time.perf_counter() - loaded:.3f} s')
-        return policy
 
     def _open_topics(self, robot: RobotSpec) -> None:
         topic = '~/debug/joint_trajectory' if optional(self, 'dry_run') else 'joint_trajectory'
@@ -281,34 +259,6 @@ class PolicyNode(LifecycleNode):
             response.success, response.message = False, str(error)
         self._tell_stopped()
         return response
-
-    async def _on_load(self, request, response):
-        commander, done = self.commander, Future()
-        if commander is None:
-            response.success, response.message = False, 'not configured: configure loads it'
-            return response
-        folder, before = parameter(self, 'checkpoint'), commander.decider.coming_hash
-        threading.Thread(target=self._take_over, args=[commander, folder, done],
-                         name='load', daemon=True).start()
-        complaint = await done
-        if self.commander is not commander:
-            complaint = complaint or 'the node was cleaned up meanwhile'
-        if not complaint:
-            self._folder = folder
-        elif self.commander is commander:  # the parameter names what is in use
-            self.set_parameters([Parameter('checkpoint', value=self._folder)])
-        response.success = not complaint
-        response.message = (f'{folder} takes over' if response.success
-                            else f'not taken over, {before} is kept: {complaint}')
-        return response
-
-    def _take_over(self, commander: Commander, folder: str, done: Future) -> None:
-        try:
-            commander.decider.take_over(self._load(folder, commander.pilot.robot))
-            done.set_result('')
-        except Exception as error:  # noqa: B902 - whatever is wrong, the old one is kept
-            log_traceback(self, f'{folder} not taken over')
-            done.set_result(str(error) or repr(error))
 
     # -- the commander's outlet
 

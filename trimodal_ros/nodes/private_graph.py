@@ -24,7 +24,6 @@ from pathlib import Path
 import signal
 import subprocess
 import sys
-import tempfile
 
 from ..paths import share_dir
 
@@ -50,7 +49,8 @@ def enter_private_graph() -> int:
 
 
 def _claim_domain() -> int:
-    folder = Path(tempfile.gettempdir()) / f'trimodal_ros_domains_{os.getuid()}'
+    # Of the machine, as domains are, whatever TMPDIR says: where Fast DDS has its memory too.
+    folder = Path('/dev/shm') / f'trimodal_ros_domains_{os.getuid()}'
     folder.mkdir(exist_ok=True)
     offset = os.getpid() % len(DOMAINS)
     for domain in [*DOMAINS[offset:], *DOMAINS[:offset]]:

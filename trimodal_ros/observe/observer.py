@@ -64,9 +64,10 @@ class Freshness:
     send the same pixels, 0 for ever.
     """
 
-    max_age_s: float = 0.25
-    camera_skew_s: float = 0.05
-    frozen_s: float = 0.5
+    max_age_s: float = 0.25      # of any input, when it is observed
+    camera_skew_s: float = 0.05  # between the stamps of two cameras
+    frozen_s: float = 0.5        # with the same pixels; 0 for ever
+    # Maximum age of single inputs: cameras by name, and 'joints'.
     stream_max_age_s: Mapping[str, float] = field(default_factory=dict)
 
     def max_age_of(self, stream: str) -> float:

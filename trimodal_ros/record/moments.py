@@ -53,7 +53,7 @@ class Sampling:
     One every ``every_s`` seconds, 0 for every image, if inputs are as fresh as the node asks for.
     """
 
-    every_s: float = 0.0
+    every_s: float = 0.0  # seconds between two moments; 0 for every image
     freshness: Freshness = field(default_factory=Freshness)
 
     def __post_init__(self):

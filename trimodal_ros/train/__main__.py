@@ -48,7 +48,9 @@ def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so10
         decoder: Annotated[DecoderName | None,
                            tyro.conf.arg(aliases=('--policy.decoder',))] = None,
         frame_weights: KindWeights = DEFAULT_FRAMES, before_s: float = 1.0,
-        leave_out_outcomes: tuple[Outcome, ...] = (), keep_unhealthy: bool = False,
+        leave_out_outcomes: Annotated[tuple[Outcome, ...], tyro.conf.arg(
+            metavar='{success,failure,unknown} ...')] = (),
+        keep_unhealthy: bool = False,
         leave_out: Path | None = None, only: Path | None = None,
         sampling: Sampling = DEFAULT_SAMPLING) -> None:
     """

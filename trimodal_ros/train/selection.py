@@ -54,10 +54,10 @@ class KindWeights:
     (``intervention``), or by the policy itself (``policy``), in episodes that were a success.
     """
 
-    labelled: float = 1.0
-    teleoperation: float = 1.0
-    intervention: float = 8.0
-    policy: float = 0.25
+    labelled: float = 1.0         # somebody said what to do, on the label topic
+    teleoperation: float = 1.0    # commanded by hand all through the episode
+    intervention: float = 8.0     # commanded by hand for a while, against the policy
+    policy: float = 0.25          # commanded by a policy, in an episode that was a success
 
     def __post_init__(self):
         for kind, weight in asdict(self).items():

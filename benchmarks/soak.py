@@ -43,7 +43,7 @@ from benchmarks.rig import HEAR_ALL_QOS, Received
 from benchmarks.soak_verdict import describe, judge
 from trimodal_ros.command.decider import STRAY
 from trimodal_ros.evaluate.page import write_json
-from trimodal_ros.nodes.conductor import Conductor
+from trimodal_ros.nodes.conductor import Conductor, ConductorError
 from trimodal_ros.nodes.private_graph import enter_private_graph, NodeProcesses
 from trimodal_ros.nodes.ros_rollout import write_robot_yaml
 from trimodal_ros.nodes.session import attached_session
@@ -61,6 +61,7 @@ TASK_S = 10.0
 WORDINGS = 4                # of each task: the policy keeps what it has read, up to a limit
 HELD_WITHIN_S = 1.0         # of the end of what the fault takes to be known
 MOVES_AGAIN_WITHIN_S = 10.0
+RESUMES_WITHIN_S = 60.0      # once its inputs are back
 MOVING_NS = 800_000_000     # a plan comes more often
 
 
@@ -135,8 +136,10 @@ class Soak:
         """Do what an operator does when the policy stopped by itself: note it, let it go on."""
         if self.watch.stopped_by == STRAY:
             self.figures['stopped'].append(self.watch.stopped_by)
-            self._wait(lambda: self.conductor.call(Trigger, 'policy/resume', Trigger.Request()
-                                                   ).success, MOVES_AGAIN_WITHIN_S)
+            resumed = self._wait(lambda: self.conductor.call(
+                Trigger, 'policy/resume', Trigger.Request()).success, RESUMES_WITHIN_S)
+            if not resumed:
+                raise ConductorError(f'the policy stays stopped for {RESUMES_WITHIN_S} s')
             self.watch.stopped_by = ''
 
     def _disturb(self, name: str) -> None:

@@ -1,5 +1,6 @@
 # make demo    the robot does what it is told (INSTRUCTION="..." CHECKPOINT=... for your own)
 # make teleop  you move the robot, or take over from a policy (ARGS=--policy)
+# make record  you record episodes, by keys
 # make test    every test
 # make help    the rest
 PYTHON ?= python3
@@ -14,7 +15,7 @@ OUT ?= out
 CHECKPOINT ?= models/so101_tabletop
 SHELL := /bin/bash
 
-.PHONY: help demo teleop test lint setup gl browser figures figures-ros checkpoint retrain retrain-control \
+.PHONY: help demo teleop record test lint setup gl browser figures figures-ros checkpoint retrain retrain-control \
         benchmark-alignment benchmark-latency benchmark-storage benchmark-takeover soak check-lerobot clean
 
 help:
@@ -64,6 +65,9 @@ demo: setup
 
 teleop: setup
 	$(BIN)/python -m trimodal_ros.nodes.teleop_demo --out $(OUT)/teleop --checkpoint $(CHECKPOINT) --instruction "$$INSTRUCTION" $(ARGS)
+
+record: setup
+	$(BIN)/python -m trimodal_ros.nodes.record_demo --out $(OUT)/recordings --checkpoint $(CHECKPOINT) $(ARGS)
 
 test: setup browser
 	$(BIN)/python -m pytest

@@ -45,6 +45,7 @@ from trimodal_ros.record.episode import EpisodeInfo
 from trimodal_ros.record.lerobot.from_bags import export_episodes
 from trimodal_ros.record.lerobot.schema import DatasetError
 from trimodal_ros.record.lerobot.settings import Encoding
+from trimodal_ros.record.lerobot.video import VideoWriter
 from trimodal_ros.record.moments import read_labelled, Replay
 from trimodal_ros.spec import NS_PER_S
 
@@ -172,6 +173,16 @@ def test_other_encodings_can_be_read(bags, encoding, tmp_path):
     export_episodes([bags], tmp_path / 'out', ROBOT, encoding=encoding)
     shown = decode(tmp_path / 'out/videos/observation.images.front/chunk-000/file-000.mp4')
     assert psnr(shown[0], picture(0, 0)) > LOOKS_THE_SAME_DB and len(shown) == 21
+
+
+def test_no_encoder_takes_the_processor_for_itself(tmp_path):
+    """Catches SVT-AV1, which makes itself real-time as root: every node beside it stands still."""
+    writer = VideoWriter(tmp_path / 'video.mp4', 64, 64, 10, Encoding('av1', 30))
+    for _ in range(3):
+        writer.add(np.zeros((64, 64, 3), np.uint8))
+    policies = {os.sched_getscheduler(int(thread)) for thread in os.listdir('/proc/self/task')}
+    writer.close()
+    assert policies == {os.SCHED_OTHER}
 
 
 def test_odd_sizes_need_full_colour(tmp_path):

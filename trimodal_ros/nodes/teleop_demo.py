@@ -23,15 +23,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-import signal
-import subprocess
-import sys
-import time
 
 import tyro
 
 from .conductor import Conductor
 from .demo import INSTRUCTIONS, prepare_folder, task_of
+from .front import work_in_front
 from .private_graph import enter_private_graph, GraphError, NodeProcesses
 from ..evaluate.film import camera_frames, write_animation
 from ..paths import share_dir
@@ -41,7 +38,6 @@ from ..spec import RobotSpec
 
 SEED = 3_000_000
 TOOL_FRAME = 'gripper_frame_link'
-POLL_S = 0.1
 
 
 def teleop(out: Path = Path('out/teleop'), policy: bool = False,
@@ -71,7 +67,7 @@ def teleop(out: Path = Path('out/teleop'), policy: bool = False,
     prepare_folder(out)
     print(f'ROS domain {enter_private_graph()}, loopback only; logs in {out / "log"}')
     with NodeProcesses(out / 'log') as processes:
-        _start(processes, robot, mapping, checkpoint if policy else None,
+        start_session(processes, robot, mapping, checkpoint if policy else None,
                out / 'episodes' if record else None)
         conductor = Conductor(processes)
         try:
@@ -84,8 +80,9 @@ def teleop(out: Path = Path('out/teleop'), policy: bool = False,
     return 0
 
 
-def _start(processes: NodeProcesses, robot: Path, mapping: str, checkpoint: Path | None,
-           record_to: Path | None) -> None:
+def start_session(processes: NodeProcesses, robot: Path, mapping: str, checkpoint: Path | None,
+                  record_to: Path | None) -> None:
+    """Start the simulated arm and teleop; a policy and a recorder if there is what for."""
     processes.start('simulated_robot', {'seed': SEED})
     processes.start('teleop', {
         'robot': robot, 'mapping': mapping, 'tool_frame': TOOL_FRAME,
@@ -110,27 +107,8 @@ def _play(conductor: Conductor, processes: NodeProcesses, by_keys: bool, record:
     if not (os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY')):
         print('no display, so no window: the film is written at the end'
               if record else 'no display, so no window')
-    _wait_for_end(processes, by_keys)
+    work_in_front(processes, 'teleop_keyboard' if by_keys else None)
     return conductor.trigger('recorder/stop') if record else ''
-
-
-def _wait_for_end(processes: NodeProcesses, by_keys: bool) -> None:
-    """Wait for the keyboard program or for Ctrl-C; raises GraphError when a node ends."""
-    keyboard = subprocess.Popen(
-        [sys.executable, '-m', 'trimodal_ros.nodes.teleop_keyboard']) if by_keys else None
-    try:
-        while keyboard is None or keyboard.poll() is None:
-            processes.check()
-            time.sleep(POLL_S)
-    except KeyboardInterrupt:  # it has been interrupted, too
-        pass
-    finally:
-        if keyboard is not None:
-            if keyboard.poll() is None:
-                keyboard.send_signal(signal.SIGINT)
-            keyboard.wait()
-    if keyboard is not None and keyboard.returncode:
-        raise GraphError(f'the keyboard program ended with {keyboard.returncode}')
 
 
 def _show(out: Path, episode: Path) -> None:

@@ -1,0 +1,91 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+Record episodes of the simulated robot by single keys: the console in front of a whole session.
+
+Starts the simulated arm, a policy that does what it is told, the teleop node (a gamepad's Joy
+takes over) and the recorder, each a process of its own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tyro
+
+from .conductor import Conductor
+from .demo import INSTRUCTIONS, task_of
+from .front import work_in_front
+from .private_graph import enter_private_graph, GraphError, NodeProcesses
+from .teleop_demo import SEED, start_session
+from ..paths import share_dir
+from ..plan.checkpoint import load_checkpoint
+from ..record.episode import EpisodeError
+from ..record.table import episode_table
+from ..sim.layout import make_layout
+from ..spec import RobotSpec
+
+
+def record(out: Path = Path('out/recordings'), checkpoint: Path | None = None,
+           robot: Path | None = None, seed: int = SEED) -> int:
+    """
+    Record as many episodes as you like, and see what came of them.
+
+    In the console: `i` and a sentence tells the robot what to do, `s` starts an episode, `y` or
+    `n` ends it as a success or a failure, `q` leaves. Episodes are added to those in the folder.
+
+    :param out: Folder that gets one episode (rosbag2, MCAP) a folder.
+    :param checkpoint: The policy's checkpoint folder (default: the shipped one).
+    :param robot: Robot YAML (default: the SO-101).
+    :param seed: Which cubes lie where.
+    """
+    robot = robot or share_dir() / 'config' / 'robots' / 'so101.yaml'
+    checkpoint = checkpoint or share_dir() / 'models' / 'so101_tabletop'
+    load_checkpoint(checkpoint, robot=RobotSpec.from_yaml(robot))  # refused before anything starts
+    out.mkdir(parents=True, exist_ok=True)
+    log_dir = out / '.log'
+    print(f'ROS domain {enter_private_graph()}, loopback only; logs in {log_dir}')
+    with NodeProcesses(log_dir) as processes:
+        start_session(processes, robot, 'teleop.yaml', checkpoint, out)
+        conductor = Conductor(processes)
+        try:
+            conductor.set_scene(seed, task_of(INSTRUCTIONS[0]))
+            conductor.configure_and_activate()
+            print(f'on the table: {", ".join(sorted(make_layout(seed).cubes))}, and two plates')
+            work_in_front(processes, 'console')
+        finally:
+            conductor.close()
+    _show(out)
+    return 0
+
+
+def _show(out: Path) -> None:
+    try:
+        print(*episode_table(out), sep='\n')
+    except EpisodeError as error:
+        print(error)
+
+
+def main(args: list[str] | None = None) -> None:
+    try:
+        raise SystemExit(tyro.cli(record, args=args, prog='trimodal_ros.nodes.record_demo'))
+    except (ValueError, OSError, GraphError) as error:
+        raise SystemExit(f'error: {error}') from error
+    except KeyboardInterrupt:
+        raise SystemExit('interrupted') from None
+
+
+if __name__ == '__main__':
+    main()

@@ -39,7 +39,7 @@ from trimodal_ros.command.playback import JointReference
 from trimodal_ros.command.steering import Steering
 from trimodal_ros.command.stick import Mapping
 from trimodal_ros.command.teleoperator import Teleoperator
-from trimodal_ros.observe.observer import Freshness
+from trimodal_ros.observe.freshness import Freshness
 from trimodal_ros.record.messages import BAG_TYPES
 from trimodal_ros.record.sensor_messages import image_message, joint_state_message
 from trimodal_ros.sim.controller import Refused, TrajectoryController

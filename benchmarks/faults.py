@@ -33,7 +33,7 @@ from benchmarks.cameras import CameraRun
 from benchmarks.rig import open_rig, Rig, SENTENCE, STOP_TOPIC
 from trimodal_ros.evaluate.statistics import summarize_ms
 from trimodal_ros.nodes.conductor import ConductorError
-from trimodal_ros.observe.observer import Freshness
+from trimodal_ros.observe.freshness import Freshness
 from trimodal_ros.progress import progress_bar
 from trimodal_ros.spec import NS_PER_S
 

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from trimodal_ros.embed.language import SentenceEncoder
+from trimodal_ros.observe.freshness import Freshness
 from trimodal_ros.observe.image import (
     BAYER_TO_RGB,
     BYTES_PER_PIXEL,
@@ -24,7 +25,7 @@ from trimodal_ros.observe.image import (
     to_rgb,
 )
 from trimodal_ros.observe.instruction import InstructionError, normalize_instruction
-from trimodal_ros.observe.observer import Freshness, NotReady, Observer
+from trimodal_ros.observe.observer import NotReady, Observer
 from trimodal_ros.record.messages import BAG_TYPES
 from trimodal_ros.record.sensor_messages import image_message, joint_state_message
 from trimodal_ros.spec import CameraSpec, NS_PER_S, RobotSpec

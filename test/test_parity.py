@@ -22,7 +22,7 @@ import rclpy
 from std_srvs.srv import Trigger
 
 from trimodal_ros.nodes.recorder import RecorderNode
-from trimodal_ros.observe.observer import Freshness
+from trimodal_ros.observe.freshness import Freshness
 from trimodal_ros.record.episode import read_info
 from trimodal_ros.record.moments import Replay
 from trimodal_ros.record.reader import read_messages

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import pytest
 
-from trimodal_ros.observe.observer import Freshness
+from trimodal_ros.observe.freshness import Freshness
 from trimodal_ros.record.__main__ import main
 from trimodal_ros.record.episode import EpisodeInfo
 from trimodal_ros.record.messages import BAG_TYPES, message_class, serialize

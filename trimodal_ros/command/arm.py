@@ -30,7 +30,8 @@ import numpy as np
 from .chunk import lead_in
 from .hold import hold_trajectory
 from .playback import CommandedMotion, JointReference
-from ..observe.observer import Freshness, Observer
+from ..observe.freshness import Freshness
+from ..observe.observer import Observer
 from ..spec import NS_PER_S, RobotSpec, Trajectory
 
 SETTLED_S = 0.3      # after which an arm at rest is where it is commanded,

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import get_args, Literal, NamedTuple
 
 from .blend import Blending, PREFIX_STEPS
-from ..observe.observer import Freshness
+from ..observe.freshness import Freshness
 from ..spec import Observation, Trajectory
 
 OnLimit = Literal['refuse', 'clamp']

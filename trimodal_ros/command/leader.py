@@ -23,7 +23,8 @@ import numpy as np
 
 from .jog import Pace, velocity_towards
 from .playback import JointReference
-from ..observe.observer import Freshness, NotReady, Observer
+from ..observe.freshness import Freshness
+from ..observe.observer import NotReady, Observer
 from ..spec import RobotSpec
 
 FarLeader = Literal['approach', 'refuse']

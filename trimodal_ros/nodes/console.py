@@ -112,6 +112,14 @@ class Desk:
         self.typed: str | None = None
         self.is_open = True
 
+    def take(self, keys: str) -> None:
+        """Take keys that came at once: pasted text is no row of orders."""
+        for number, key in enumerate(keys):
+            if len(keys) > 1 and self.typed is None and not (number == 0 and key == 'i'):
+                self._client.answers.append('! several keys at once: press one at a time')
+                return
+            self.press(key)
+
     def press(self, key: str) -> None:
         """Take one key: an order, or a character of an instruction."""
         if self.typed is not None:
@@ -160,8 +168,7 @@ def _run(client: RecorderClient, keys: Keys, stop: threading.Event) -> None:
         while desk.is_open and not stop.is_set():
             live.update(draw(Shown(client.recorder, client.statuses, list(client.answers),
                                    desk.typed)), refresh=True)
-            for key in keys.read(DRAW_S):
-                desk.press(key)
+            desk.take(keys.read(DRAW_S))
 
 
 def main(args: list[str] | None = None) -> None:

@@ -53,7 +53,7 @@ class Keys:
         attributes = termios.tcgetattr(self._file)
         attributes[LOCAL] &= ~(termios.ICANON | termios.ECHO)
         attributes[CHARACTERS][termios.VSUSP] = OFF
-        termios.tcsetattr(self._file, termios.TCSADRAIN, attributes)
+        termios.tcsetattr(self._file, termios.TCSAFLUSH, attributes)  # typed ahead: for others
         return self
 
     def __exit__(self, *exception):

@@ -34,7 +34,7 @@ from ..command.decision import Rules
 from ..command.guard import Guard
 from ..command.interlock import Interlock, Stop
 from ..command.takeover import Takeover
-from ..observe.observer import Freshness
+from ..observe.freshness import Freshness
 from ..spec import RobotSpec
 
 TEXTS = {

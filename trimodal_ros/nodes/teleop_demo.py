@@ -49,7 +49,7 @@ def teleop(out: Path = Path('out/teleop'), policy: bool = False,
     Keys are told in the terminal. Hold one to move, let go to stop; `m` goes on from joint to
     Cartesian space. With a display there is a window with the robot in it.
 
-    :param out: Folder for the recording, its film and logs; an earlier one's is replaced.
+    :param out: Folder for recordings, which are added to it, and film and logs of the last.
     :param policy: Start a policy, too, to take over from and give back to.
     :param instruction: What the robot is told, a cube and a plate (default: red to the left).
     :param checkpoint: The policy's checkpoint folder (default: the shipped one).
@@ -64,7 +64,7 @@ def teleop(out: Path = Path('out/teleop'), policy: bool = False,
     checkpoint = checkpoint or share_dir() / 'models' / 'so101_tabletop'
     if policy:  # refused here, before anything is cleared or started
         load_checkpoint(checkpoint, robot=RobotSpec.from_yaml(robot))
-    prepare_folder(out)
+    prepare_folder(out, keep=('episodes',))
     print(f'ROS domain {enter_private_graph()}, loopback only; logs in {out / "log"}')
     with NodeProcesses(out / 'log') as processes:
         start_session(processes, robot, mapping, checkpoint if policy else None,

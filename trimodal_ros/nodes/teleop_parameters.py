@@ -39,7 +39,7 @@ from ..command.jog import Pace
 from ..command.leader import Leader, LeaderRules
 from ..command.steering import JOINT, Speeds, Steering
 from ..command.stick import Mapping
-from ..observe.observer import Freshness
+from ..observe.freshness import Freshness
 from ..paths import share_dir
 from ..spec import RobotSpec
 

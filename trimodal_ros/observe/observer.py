@@ -23,11 +23,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from .freshness import Freshness
 from .image import check_layout, decode_image, ImageError, same_pixels
 from .instruction import normalize_instruction
 from .joints import JointHistory, JointSample
@@ -52,34 +53,6 @@ class NotReady(Exception):
     def __init__(self, what: str, reason: str = '', fault: Fault = 'missing'):
         super().__init__(f'{what}: {reason}' if reason else what)
         self.what, self.reason, self.fault = what, reason, fault
-
-
-@dataclass(frozen=True)
-class Freshness:
-    """
-    How old an input may be, in seconds, by its header stamp: the age budget.
-
-    ``max_age_s`` goes for all inputs but those named in ``stream_max_age_s``: cameras by name and
-    'joints'. ``camera_skew_s`` is how far cameras may part; ``frozen_s`` how long a camera may
-    send the same pixels, 0 for ever.
-    """
-
-    max_age_s: float = 0.25      # of any input, when it is observed
-    camera_skew_s: float = 0.05  # between the stamps of two cameras
-    frozen_s: float = 0.5        # with the same pixels; 0 for ever
-    # Maximum age of single inputs: cameras by name, and 'joints'.
-    stream_max_age_s: Mapping[str, float] = field(default_factory=dict)
-
-    def max_age_of(self, stream: str) -> float:
-        return self.stream_max_age_s.get(stream, self.max_age_s)
-
-    def check_streams(self, robot: RobotSpec) -> None:
-        """Raise ValueError for a maximum age of an input the robot doesn't have."""
-        known = [*(camera.name for camera in robot.cameras), 'joints']
-        for stream in self.stream_max_age_s:
-            if stream not in known:
-                raise ValueError(f'stream_max_age_s: {stream!r} is not an input of {robot.name}; '
-                                 f'known: {", ".join(known)}')
 
 
 @dataclass(frozen=True)

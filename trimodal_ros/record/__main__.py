@@ -22,7 +22,7 @@ from typing import Annotated
 import tyro
 
 from .lerobot.commands import export, import_
-from ..observe.observer import Freshness
+from ..observe.freshness import Freshness
 from ..paths import share_dir
 
 ROBOT = share_dir() / 'config' / 'robots' / 'so101.yaml'

@@ -35,10 +35,11 @@ from .reader import read_messages
 from ..command.decision import Rules
 from ..command.message import from_message
 from ..command.pilot import Pilot
+from ..observe.freshness import Freshness
 from ..observe.image import ImageError
 from ..observe.instruction import InstructionError, normalize_instruction
 from ..observe.joints import JointStateError
-from ..observe.observer import Freshness, Joined, NotReady
+from ..observe.observer import Joined, NotReady
 from ..observe.stamp import stamp_ns
 from ..spec import NS_PER_S, Observation, RobotSpec, SpecError, Trajectory
 

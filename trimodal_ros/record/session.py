@@ -207,7 +207,8 @@ class Session:
         """
         Move the episode under way, or else the last one of this session, to the trash.
 
-        The future has the place in the trash. Raises EpisodeError where there is none.
+        Of finished ones one, until there is another. The future has its place in the trash.
+        Raises EpisodeError where there is none.
         """
         with self.lock:
             self._fail_if_failed()
@@ -216,7 +217,7 @@ class Session:
                 if path is None:
                     raise EpisodeError(self.failure or 'nothing to discard: no episode of this '
                                        'session is left')
-                self._finished.pop()
+                self._finished.clear()  # a key held down must not take one after another
                 self.ended[outcome] -= 1
                 job = partial(move_to_trash, path)
             else:

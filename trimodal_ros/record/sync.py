@@ -30,7 +30,8 @@ import numpy as np
 
 from .episode import EpisodeError, read_info
 from .moments import Replay
-from ..observe.observer import Freshness, Joined
+from ..observe.freshness import Freshness
+from ..observe.observer import Joined
 from ..spec import RobotSpec
 
 PERCENTILES = {'p50': 50, 'p95': 95, 'max': 100}

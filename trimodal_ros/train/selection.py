@@ -39,6 +39,7 @@ from ..spec import NS_PER_S
 Outcome = Literal['success', 'failure', 'unknown']
 BEFORE = 'before an intervention'
 UNPROVEN = "the policy's own, of an episode that is no success"
+UNHEARD = 'of a policy whose commands are not in the recording (joint_trajectory, remapped?)'
 IDLE = 'before or after somebody commanded by hand'
 NO_WEIGHT = 'of a kind whose weight is 0'
 BY_HAND = ('teleoperation', 'demonstration')
@@ -140,6 +141,8 @@ def frame_kinds(frames: Frames, episode: int, mine: slice, selection: Selection)
     taken_N = np.zeros(len(stamp_N), dtype=bool)
     for from_ns, to_ns in info.interventions:
         taken_N |= (stamp_N >= from_ns) & (stamp_N < to_ns)
+    if info.checkpoint and not frames.commanded[episode]:
+        return np.full(len(stamp_N), UNHEARD, dtype=object)
     if info.source in BY_HAND or not frames.commanded[episode]:
         by_hand_N = taken_N | (not info.interventions)
         return np.where(by_hand_N, 'teleoperation', IDLE).astype(object)

@@ -24,7 +24,7 @@ from typing import Annotated, Literal, TYPE_CHECKING
 import tyro
 
 from .settings import Encoding, ImportSettings
-from ...observe.observer import Freshness
+from ...observe.freshness import Freshness
 from ...paths import share_dir
 
 if TYPE_CHECKING:

@@ -34,8 +34,9 @@ from ..episode import EpisodeError
 from ..moments import Replay
 from ..reader import read_messages
 from ...command.message import from_message
+from ...observe.freshness import Freshness
 from ...observe.image import ImageError, to_rgb
-from ...observe.observer import Freshness, Joined, NotReady
+from ...observe.observer import Joined, NotReady
 from ...spec import NS_PER_S, RobotSpec
 
 EARLY = 0.25            # of a step a frame may come before its turn: cameras jitter

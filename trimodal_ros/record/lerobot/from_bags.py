@@ -25,7 +25,8 @@ from .frames import EpisodeFrames, stamps_of
 from .schema import DatasetError
 from .settings import Encoding
 from ..episode import EpisodeInfo, find_episodes, read_info
-from ...observe.observer import Freshness, Joined
+from ...observe.freshness import Freshness
+from ...observe.observer import Joined
 from ...progress import progress_bar
 from ...spec import RobotSpec
 

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+import os
 from pathlib import Path
 import shutil
 import time
@@ -49,7 +50,8 @@ ROBOTS = share_dir() / 'config' / 'robots'
 ASTRIBOT = Path(__file__).resolve().parents[2] / 'shared' / 'data' / 'astribot_s1'
 ASTRIBOT_SETTINGS = ImportSettings(state='joints_dict.joints_position_state',
                                    action='joints_dict.joints_position_command')
-ENCODINGS = (Encoding(), Encoding(pixel_format='yuv444p'), Encoding('av1', 30))
+ENCODINGS = (Encoding(), Encoding(pixel_format='yuv444p'),
+             *([] if os.geteuid() == 0 else [Encoding('av1', 30)]))  # refused to root
 LABELS = 'demonstration'
 
 

@@ -22,6 +22,7 @@ import signal
 import subprocess
 import sys
 import termios
+from types import SimpleNamespace
 
 from graph import rclpy, wait_for  # noqa: F401 - it skips where there is no ROS
 import pytest
@@ -36,7 +37,7 @@ from trimodal_ros.nodes.console_view import draw, Shown
 from trimodal_ros.nodes.decision_message import status
 from trimodal_ros.record.episode import find_episodes, read_info
 
-COMMAND = [sys.executable, '-m', 'trimodal_ros.nodes.console']
+CONSOLE, SESSION = 'trimodal_ros.nodes.console', 'trimodal_ros.nodes.record_demo'
 ESCAPES = re.compile(rb'\x1b(\[[0-?]*[ -/]*[@-~]|[()].)')
 ALTERNATE_OFF, CURSOR_ON = b'\x1b[?1049l', b'\x1b[?25h'
 
@@ -44,12 +45,13 @@ ALTERNATE_OFF, CURSOR_ON = b'\x1b[?1049l', b'\x1b[?25h'
 class Terminal:
     """A pseudo-terminal with the console in it."""
 
-    def __init__(self, *arguments: str):
+    def __init__(self, *arguments: str, program: str = CONSOLE):
         self.master, self.slave = pty.openpty()
         termios.tcsetwinsize(self.slave, (40, 140))
         self.before, self.output = termios.tcgetattr(self.slave), b''
         self.process = subprocess.Popen(
-            [*COMMAND, *arguments], stdin=self.slave, stdout=self.slave, stderr=self.slave,
+            [sys.executable, '-m', program, *arguments],
+            stdin=self.slave, stdout=self.slave, stderr=self.slave,
             env={**os.environ, 'TERM': 'xterm', 'COLUMNS': '140', 'LINES': '40'},
             start_new_session=True)
         os.set_blocking(self.master, False)
@@ -85,8 +87,8 @@ class Terminal:
 
 
 @contextmanager
-def terminal(*arguments: str):
-    opened = Terminal(*arguments)
+def terminal(*arguments: str, program: str = CONSOLE):
+    opened = Terminal(*arguments, program=program)
     try:
         yield opened
     finally:
@@ -141,8 +143,8 @@ def test_signals_leave_the_terminal_as_it_was(number):
 
 def test_without_a_terminal_it_says_so():
     """Catches a traceback over ssh without -t."""
-    ended = subprocess.run(COMMAND, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                           check=False, timeout=120)
+    ended = subprocess.run([sys.executable, '-m', CONSOLE], stdin=subprocess.DEVNULL,
+                           capture_output=True, text=True, check=False, timeout=120)
     assert ended.returncode == 1 and 'ssh, ask for one with -t' in ended.stderr
     assert 'Traceback' not in ended.stderr
 
@@ -191,3 +193,37 @@ def test_what_is_wrong_is_on_the_screen():
                   '3 messages dropped', 's  start'):
         assert shown in text, f'{shown!r} is missing in:\n{text}'
     assert 'nothing is heard' in drawn()
+
+
+def test_a_pasted_text_is_no_row_of_orders():
+    """Catches a sentence pasted without i: its letters would stop, redo and discard."""
+    asked = []
+    desk = Desk(SimpleNamespace(ask=asked.append, say=asked.append, answers=asked))
+    desk.take('put the red cube on the left plate')
+    assert asked == ['! several keys at once: press one at a time'] and desk.is_open
+    desk.take('iput it down\rd')  # what follows the sentence is no order either
+    assert asked[1:] == ['put it down', '! several keys at once: press one at a time']
+    desk.take('d')
+    assert asked[-1] == 'discard'
+
+
+def test_session_to_record_in(tmp_path):
+    """Catches anything broken between make record, the nodes behind it and the console."""
+    with terminal('--out', str(tmp_path), program=SESSION) as screen:
+        screen.shows('policy/decision')
+        screen.press('iput the blue cube on the left plate\r')
+        screen.shows('instruction: put the blue cube')
+
+        def is_recording():
+            screen.forget()
+            screen.press('s')
+            screen.shows('start: ')  # or why not yet
+            return 'start: /' in screen.read()
+        wait_for(is_recording, 'recording')
+        screen.press('y')
+        screen.shows('success: /')
+        screen.press('q')
+        assert screen.ends() == 0
+        screen.shows('episode_0000')
+    episode, = find_episodes(tmp_path)
+    assert read_info(episode).outcome == 'success'

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+import os
 from typing import Literal
 
 from .schema import ACTION, DatasetError, STATE
@@ -33,7 +34,7 @@ ImageForm = Literal['raw', 'jpeg']
 class Encoding:
     """How frames are compressed."""
 
-    # av1 is smaller and takes longer.
+    # av1 is smaller and takes longer; root can't have it.
     codec: Codec = 'h264'
     # Constant rate factor, 0 (best) to 51 (h264) or 63 (av1).
     quality: int = 18
@@ -47,6 +48,10 @@ class Encoding:
         if self.codec == 'av1' and self.pixel_format != 'yuv420p':
             raise DatasetError(f'pixel format {self.pixel_format}: the AV1 encoder has yuv420p '
                                'only; take h264, or yuv420p')
+        if self.codec == 'av1' and os.geteuid() == 0:
+            raise DatasetError('codec av1: its encoder, SVT-AV1, makes itself real-time where root '
+                               'runs it, and nodes beside it stand still; export as another '
+                               'user, or take h264')
 
     def check_size(self, camera: str, width: int, height: int) -> None:
         """Raise DatasetError for a size that can't be encoded."""

@@ -19,7 +19,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 import errno
 from fractions import Fraction
-import os
 from pathlib import Path
 
 import av
@@ -27,7 +26,6 @@ from av.video.frame import PictureType
 from av.video.reformatter import ColorRange, Colorspace
 import numpy as np
 
-from .scheduling import without_real_time
 from .schema import DatasetError
 from .settings import Encoding
 
@@ -53,8 +51,6 @@ class VideoWriter:
         stream.codec_context.time_base = Fraction(1, fps)
         stream.codec_context.colorspace = stream.codec_context.color_primaries = SMPTE170M
         stream.codec_context.color_range = ColorRange.MPEG
-        with without_real_time():
-            stream.codec_context.open(strict=False)
 
     def add(self, image: np.ndarray, first: bool = False) -> None:
         """Append RGB uint8 [H, W, 3]; the first of an episode can be decoded on its own."""

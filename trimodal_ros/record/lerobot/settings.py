@@ -49,8 +49,8 @@ class Encoding:
             raise DatasetError(f'pixel format {self.pixel_format}: the AV1 encoder has yuv420p '
                                'only; take h264, or yuv420p')
         if self.codec == 'av1' and os.geteuid() == 0:
-            raise DatasetError('codec av1: its encoder, SVT-AV1, makes itself real-time where root '
-                               'runs it, and nodes beside it stand still; export as another '
+            raise DatasetError('codec av1: its encoder, SVT-AV1, makes itself real-time where '
+                               'root runs it, and nodes beside it stand still; export as another '
                                'user, or take h264')
 
     def check_size(self, camera: str, width: int, height: int) -> None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 import errno
 from fractions import Fraction
+import os
 from pathlib import Path
 
 import av

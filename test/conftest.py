@@ -27,6 +27,9 @@ from trimodal_ros.spec import RobotSpec
 
 
 def pytest_configure(config):
+    from hypothesis import settings
+    settings.register_profile('same each time', derandomize=True)
+    settings.load_profile('same each time')
     os.environ.setdefault('MUJOCO_GL', 'egl')  # read when MuJoCo is imported, by whichever test
     # In a shell's background SIGINT is ignored, here and by all that is started from here.
     signal.signal(signal.SIGINT, signal.default_int_handler)

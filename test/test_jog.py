@@ -62,8 +62,8 @@ class Moving:
         return self.commanded.reference(self.now_ns)
 
 
-@pytest.mark.xfail(strict=False, reason='a known defect: after a joint was jogged against its limit '
-                   'and let go, one segment of 0.02 s can exceed the acceleration limit')
+@pytest.mark.xfail(strict=False, reason='a known defect: after a joint was jogged against its '
+                   'limit and let go, one segment of 0.02 s can exceed the acceleration limit')
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(WISH, st.floats(0.004, 0.7)), min_size=1, max_size=12))
 def test_whatever_is_asked_for_stays_within_the_limits(wishes):

@@ -112,7 +112,7 @@ def test_preprocessing_of_timm():
     options = {'input_size': (3, 224, 224), 'mean': (0.5,) * 3, 'std': (0.5,) * 3,
                'interpolation': 'bicubic', 'crop_pct': 0.875}
     assert from_timm('x', options) == Preprocessing(
-        (0.5,) * 3, (0.5,) * 3, shortest_edge=256, crop=(224, 224))
+        (0.5,) * 3, (0.5,) * 3, shortest_edge=256, crop=(224, 224), round_margin=True)
     with pytest.raises(ValueError, match='interpolation lanczos'):
         from_timm('x', {**options, 'interpolation': 'lanczos'})
 

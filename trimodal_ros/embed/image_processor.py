@@ -138,4 +138,5 @@ def from_timm(name: str, options: Mapping) -> Preprocessing:
                              f'{supported}')
     return Preprocessing(tuple(options['mean']), tuple(options['std']),
                          shortest_edge=int(height / options['crop_pct']),
-                         crop=(height, width), kernel=options['interpolation'])
+                         crop=(height, width), kernel=options['interpolation'],
+                         round_margin=True)

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+import math
 from typing import Literal
 
 import torch
@@ -36,7 +37,9 @@ class Preprocessing:
     """
     Resize, crop from the middle, then (scale * pixel - mean) / std; sizes are (height, width).
 
-    ``shortest_edge`` keeps the aspect ratio, ``resize`` doesn't; neither: the size stays.
+    ``shortest_edge`` keeps the aspect ratio, ``resize`` doesn't; neither: the size stays. Half a
+    pixel of margin is left out where the image is cropped, as transformers does it, or rounded to
+    even, as torchvision's center_crop does (``round_margin``).
     """
 
     mean: tuple[float, ...]
@@ -46,6 +49,7 @@ class Preprocessing:
     resize: tuple[int, int] | None = None
     crop: tuple[int, int] | None = None
     kernel: Kernel = 'bicubic'
+    round_margin: bool = False
 
     def __call__(self, image_BCHW: torch.Tensor) -> torch.Tensor:
         """Return float32 from RGB uint8. Raises ValueError for an image too small to crop."""
@@ -57,7 +61,7 @@ class Preprocessing:
         if size:
             image_BCHW = resize(image_BCHW, size, self.kernel)
         if self.crop:
-            image_BCHW = crop_middle(image_BCHW, self.crop)
+            image_BCHW = crop_middle(image_BCHW, self.crop, self.round_margin)
         mean_C11, std_C11 = (torch.tensor(value, device=image_BCHW.device)[:, None, None]
                              for value in (self.mean, self.std))
         return (image_BCHW * self.scale - mean_C11) / std_C11
@@ -107,8 +111,10 @@ def bicubic(x: torch.Tensor) -> torch.Tensor:
 KERNELS = {'bilinear': bilinear, 'bicubic': bicubic}
 
 
-def crop_middle(image_BCHW: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    top, left = ((have - want) // 2 for have, want in zip(image_BCHW.shape[-2:], size))
+def crop_middle(image_BCHW: torch.Tensor, size: tuple[int, int],
+                round_margin: bool = False) -> torch.Tensor:
+    whole = round if round_margin else math.floor
+    top, left = (whole((have - want) / 2) for have, want in zip(image_BCHW.shape[-2:], size))
     if min(top, left) < 0:
         raise ValueError(f'vision_encoder: crop_size {size} is larger than the image, '
                          f'{tuple(image_BCHW.shape[-2:])}')

@@ -103,6 +103,9 @@ def config_from(field: str, name: str, plain: Mapping) -> PreTrainedConfig:
         config = CONFIG_MAPPING[kind].from_dict(dict(plain))
     except ImportError as error:  # timm models need timm and torchvision
         raise EncoderNotFound(f'{field} {name!r}: {error}') from error
+    except (TypeError, ValueError, KeyError) as error:
+        raise ValueError(f'{field} {name!r}: no configuration of a {kind} model: '
+                         f'{error}') from error
     return getattr(config, TOWERS[field][0], config)
 
 

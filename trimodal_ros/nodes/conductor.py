@@ -160,11 +160,21 @@ class Conductor:
         self.transition(Transition.TRANSITION_CONFIGURE, node)
         self.activate(node)
 
-    def activate(self, node: str = 'policy') -> None:
-        """Activate a policy, as soon as its inputs are alive: it refuses before."""
+    def activate(self, node: str = 'policy', resume: bool = False) -> None:
+        """
+        Activate a policy, as soon as its inputs are alive: it refuses before.
+
+        ``resume`` does what somebody does who has moved the arm: a stop because of that is ended.
+        """
+        self._wait(lambda: self._try_activating(node, resume), node, f'{node} was not activated')
+
+    def _try_activating(self, node: str, resume: bool) -> bool:
         request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_ACTIVATE))
-        self._wait(lambda: self.call(ChangeState, f'{node}/change_state', request).success, node,
-                   f'{node} was not activated')
+        if self.call(ChangeState, f'{node}/change_state', request).success:
+            return True
+        if resume:
+            self.ask(f'{node}/resume')
+        return False
 
     def set_parameters(self, node: str, **values) -> None:
         """Set boolean, integer and string parameters of a node."""
@@ -209,7 +219,7 @@ class Conductor:
         self.say('')
         self.transition(Transition.TRANSITION_DEACTIVATE)
         self.set_scene(seed, task, scene_object)
-        self.activate()
+        self.activate(resume=True)  # the arm was put elsewhere, maybe while it was braking
 
     def set_scene(self, seed: int, task: Task, scene_object: str = '') -> None:
         """Lay a scene, and wait until the robot has told that nothing is done yet."""

@@ -102,6 +102,8 @@ def find_episodes(*roots: Path) -> list[Path]:
     Unfinished ones, and what lies in hidden folders such as the trash, are left out.
     """
     found = set()
+    if not roots:
+        raise EpisodeError('no folder of episodes is named')
     for root in map(Path, roots):
         if not root.is_dir():
             raise EpisodeError(f'{root} is not a directory')

@@ -45,7 +45,8 @@ from trimodal_ros.record.qos import LATCHED
 from trimodal_ros.record.sensor_messages import image_message, joint_state_message
 from trimodal_ros.record.writer import EpisodeWriter
 from trimodal_ros.spec import NS_PER_S, RobotSpec, Trajectory
-from trimodal_ros.train.cache import CACHE_DIR, open_frames
+from trimodal_ros.train.cache import open_frames
+from trimodal_ros.train.parts import CACHE_DIR
 
 ROBOT = share_dir() / 'config' / 'robots' / 'so101.yaml'
 WIDTH, HEIGHT, CAMERA_HZ = 640, 480, 30

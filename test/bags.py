@@ -112,6 +112,29 @@ def numbers(path: Path) -> list[int]:
     return [number(recorded.data) for recorded in read_raw(path)]
 
 
+def tear(path: Path, end: int | None = None) -> Path:
+    """Make of a whole bag what is left of it when it was not closed, cut at a byte."""
+    (path / 'metadata.yaml').unlink()
+    file = storage(path)
+    file.write_bytes(file.read_bytes()[:end])
+    return path.rename(path.with_name(f'{path.name}.partial'))
+
+
+def torn(root: Path, name: str = 'one', count: int = 60) -> Path:
+    """Leave an episode as a killed recorder does."""
+    writer = EpisodeWriter(root / name, STARTED, sync_s=0.001)
+    fill(writer, count)
+    while writer.unsynced_s:
+        pass
+    writer.abandon()
+    return root / f'{name}.partial'
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(root)): path.read_bytes()
+            for path in root.rglob('*') if path.is_file()}
+
+
 @contextmanager
 def mounted(folder: Path, *arguments: str) -> Iterator[Path]:
     """Mount a file system; the test is skipped where that isn't allowed."""

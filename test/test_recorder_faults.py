@@ -23,19 +23,14 @@ import subprocess
 from graph import rclpy, spinning, wait_for
 import pytest
 from recorder_graph import CAMERA, make_recorder, recorder_graph, SENTENCE, Source, write_files
+from recorder_session import make_session
 
 # isort: split
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 
 from trimodal_ros.nodes.private_graph import NodeProcesses
 from trimodal_ros.record.episode import EpisodeError, find_episodes, read_info
-from trimodal_ros.record.messages import BAG_TYPES, serialize
 from trimodal_ros.record.reader import read_messages
-from trimodal_ros.record.recording import Kind
-from trimodal_ros.record.sample import Sample
-from trimodal_ros.record.selection import Wanted
-from trimodal_ros.record.session import Session
-from trimodal_ros.record.settings import Settings
 
 pytestmark = pytest.mark.usefixtures('ros')
 
@@ -121,71 +116,19 @@ def test_read_only_disk_is_refused(tmp_path):
         assert graph.session.recording is None
 
 
-def test_overflow_is_counted_by_topic_and_told_at_once(tmp_path):
-    """Catches drops that are known at the end, or never, or not of which topic."""
-    told = []
-    wanted = [Wanted('big'), Wanted('small')]
-    session = Session(Settings(tmp_path, 'robot', queue_bytes=1000, floor_bytes=0, ring_s=0.0),
-                      lambda topic: Kind('std_msgs/msg/String', ()), lambda: 10**9,
-                      lambda level, text: told.append(text))
-    for each in (*wanted, Wanted('instruction')):
-        session.expect(each)
-    session.take(Sample('instruction', 10**9, serialize(BAG_TYPES.String(data=SENTENCE))))
-    session.start([])
-    is_held, go_on = os.pipe()
-    session.intake.scribe.do(lambda: os.read(is_held, 1))   # a disk that takes its time
-    big, small = (serialize(BAG_TYPES.String(data='x' * size)) for size in (580, 80))
-    for number in range(5):
-        session.take(Sample('big', 10**9 + number, big))
-        session.take(Sample('small', 10**9 + number, small))
-    counts = {name: stream.dropped for name, stream in session.health.streams.items()}
-    assert counts == {'big': 4, 'small': 1, 'instruction': 0}
-    assert sum('messages dropped so far' in text for text in told) == 5
-    os.write(go_on, b'x')
-    path = session.end('success').result()
-    session.close()
-    recorded = [topic for topic, _, _ in read_messages(path)]
-    assert (recorded.count('big'), recorded.count('small')) == (1, 4)
-    health = read_info(path).health
-    assert health['verdict'] == 'bad' and health['dropped'] == 5
-    assert any(text.startswith('big: 4 messages dropped') for text in health['findings'])
-
-
 def test_an_episode_that_can_not_be_finished_is_none(tmp_path):
     """Catches an episode that is counted, and discarded instead of another, and isn't there."""
     with small_disk(tmp_path / 'out', 16) as disk:
-        session = Session(Settings(disk, 'robot', floor_bytes=0),
-                          lambda topic: Kind('std_msgs/msg/String', ()), lambda: 10**9,
-                          lambda level, text: None)
-        session.expect(Wanted('instruction'))
-        session.take(Sample('instruction', 10**9, serialize(BAG_TYPES.String(data=SENTENCE))))
+        session = make_session(disk)
         session.start([])
         fill(disk)
         done = session.end('success')
         with pytest.raises(EpisodeError, match='No space left'):
             done.result()
-        assert dict(+session.ended) == {'failed': 1} and 'No space left' in session.failure
+        assert dict(+session.ended.counts) == {'failed': 1} and 'No space left' in session.failure
         with pytest.raises(EpisodeError, match='No space left'):
             session.discard()
         session.close()
-
-
-def test_clock_set_back_ends_the_episode(tmp_path):
-    """Catches an episode in which two moments have one time."""
-    session = Session(Settings(tmp_path, 'robot', floor_bytes=0),
-                      lambda topic: Kind('std_msgs/msg/String', ()), lambda: 10**12,
-                      lambda level, text: None)
-    session.expect(Wanted('instruction'))
-    told = Sample('instruction', 10**12, serialize(BAG_TYPES.String(data=SENTENCE)))
-    session.take(told)
-    session.start([])
-    session.take(told._replace(received_ns=10**12 + 5))
-    session.set_back(5 * 10**9)
-    assert session.recording is None and 'the clock was set back by 5.0 s' in session.failure
-    session.close()
-    [path] = find_episodes(tmp_path)
-    assert len(list(read_messages(path))) == 1
-    assert 'the clock was set back' in read_info(path).health['findings'][0]
 
 
 @contextmanager

@@ -101,7 +101,7 @@ def test_discard_and_redo(tmp_path):
         assert graph.do('redo') == first    # the last one that was finished
         graph.wait_for_more()
         graph.do('stop')
-        assert dict(+graph.session.ended) == {'discarded': 3, 'unknown': 1}
+        assert dict(+graph.session.ended.counts) == {'discarded': 3, 'unknown': 1}
     assert names(tmp_path / 'out') == ['.trash', 'episode_0000']
     assert names(tmp_path / 'out' / '.trash') == [
         'episode_0000', 'episode_0000.partial', 'episode_0001.partial']

@@ -12,35 +12,31 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""``record recover``, of leftovers, beside a recorder, interrupted, disk full; ``record list``."""
+"""``record recover``: what becomes of leftovers."""
 
 from pathlib import Path
 import random
 import shutil
-import subprocess
-import sys
 
 from bags import (
     chunks,
     fill,
     message,
-    mounted,
     numbers,
     START_NS,
     STARTED,
     STEP_NS,
     storage,
+    tear,
+    torn,
+    tree,
     write_bag,
 )
 import pytest
 
-from trimodal_ros.record import recover as module
-from trimodal_ros.record.__main__ import main
-from trimodal_ros.record.episode import EpisodeError, EpisodeInfo, find_episodes, read_info
+from trimodal_ros.record.episode import EpisodeInfo, read_info
 from trimodal_ros.record.reader import read_raw
 from trimodal_ros.record.recover import recover, Recovery
-from trimodal_ros.record.salvage import Salvage
-from trimodal_ros.record.stage import STAGE
 from trimodal_ros.record.writer import EpisodeWriter
 
 COUNT = 60
@@ -48,32 +44,6 @@ COUNT = 60
 
 def run(root: Path, thorough: bool = True) -> list[Recovery]:
     return recover(root, thorough, show_progress=False)
-
-
-def tear(path: Path, end: int | None = None) -> Path:
-    """Make of a whole bag what is left of it when it was not closed, cut at a byte."""
-    (path / 'metadata.yaml').unlink()
-    file = storage(path)
-    file.write_bytes(file.read_bytes()[:end])
-    return path.rename(path.with_name(f'{path.name}.partial'))
-
-
-def torn(root: Path, name: str = 'one', count: int = COUNT) -> Path:
-    """Leave an episode as a killed recorder does."""
-    writer = EpisodeWriter(root / name, STARTED, sync_s=0.001)
-    fill(writer, count)
-    while writer.unsynced_s:
-        pass
-    writer.abandon()
-    return root / f'{name}.partial'
-
-
-def tree(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes()
-            for path in root.rglob('*') if path.is_file()}
-
-
-# -- what becomes of leftovers
 
 
 def test_a_killed_recording_becomes_an_episode_that_says_so(tmp_path):
@@ -247,140 +217,6 @@ def test_reordered_chunks_are_put_in_order_and_told(tmp_path):
     findings = read_info(path).health['findings']
     assert any('go back by' in finding for finding in findings)
     assert read_info(path).health['verdict'] == 'bad' and recovery.messages == 6
-
-
-# -- beside others, and interrupted
-
-
-def test_what_is_being_written_is_left_alone(tmp_path):
-    """Catches a recovery that takes a recorder's episode from under it."""
-    writer = EpisodeWriter(tmp_path / 'one', STARTED)
-    fill(writer, 10)
-    [recovery] = run(tmp_path)
-    assert recovery.result == 'in use'
-    writer.write('words', START_NS + 10 * STEP_NS, message(10))
-    assert numbers(writer.close(STARTED)) == list(range(11))
-    assert run(tmp_path) == []
-
-
-def test_what_others_write_without_a_lock_is_left_alone(tmp_path):
-    """Catches a running ``ros2 bag record``, which has no metadata.yaml yet, taken apart."""
-    path = write_bag(tmp_path / 'one')
-    (path / 'metadata.yaml').unlink()
-    before = tree(tmp_path)
-    with storage(path).open('ab'):
-        assert [each.result for each in run(tmp_path)] == ['in use']
-        assert tree(tmp_path) == before
-    assert [each.result for each in run(tmp_path)] == ['recovered']
-
-
-def test_two_recoveries_at_a_time_make_one_episode(tmp_path):
-    """Catches two that take each other's originals or stages apart."""
-    for n in range(6):
-        torn(tmp_path, f'episode_{n}')
-    both = [subprocess.Popen([sys.executable, '-m', 'trimodal_ros.record', 'recover',
-                              str(tmp_path)], stdout=subprocess.PIPE, text=True)
-            for _ in range(2)]
-    output = [process.communicate()[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0], output
-    assert [path.name for path in find_episodes(tmp_path)] == [f'episode_{n}' for n in range(6)]
-    assert len(list((tmp_path / '.trash').iterdir())) == 6
-    assert not (tmp_path / STAGE).exists()
-
-
-@pytest.mark.parametrize('step', ['written', 'in the trash', 'almost whole'])
-def test_an_interrupted_recovery_is_gone_on_with(tmp_path, monkeypatch, step):
-    """Catches a moment at which a killed recovery leaves neither original nor episode."""
-    torn(tmp_path)
-    def die(*args):
-        raise KeyboardInterrupt
-    if step == 'written':
-        monkeypatch.setattr(module, 'move_to_trash', die)
-    elif step == 'in the trash':
-        monkeypatch.setattr(module, 'place', die)
-    else:
-        monkeypatch.setattr(Salvage, 'missing', die)
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path)
-    monkeypatch.undo()
-    held = [path for path in (tmp_path / 'one.partial', tmp_path / '.trash' / 'one.partial')
-            if path.exists()]
-    assert len(held) == 1
-    run(tmp_path)
-    assert numbers(tmp_path / 'one') == list(range(COUNT))
-    assert not (tmp_path / STAGE).exists() and not (tmp_path / 'one.partial').exists()
-    assert find_episodes(tmp_path) == [tmp_path / 'one']
-
-
-# -- disks that refuse
-
-
-def test_a_disk_that_fills_up_while_recovering_loses_nothing(tmp_path, monkeypatch):
-    """Catches an original given up for a copy that could not be finished."""
-    with mounted(tmp_path / 'small', '-t', 'tmpfs', '-o', 'size=3m', 'tmpfs') as small:
-        original = tree(torn(small, count=8000))
-        [recovery] = run(small)
-        assert recovery.result == 'failed' and 'MB free on the disk, expected' in recovery.reason
-        monkeypatch.setattr(module, 'SPARE_BYTES', -10**9)  # another fills it meanwhile
-        [recovery] = run(small)
-        assert recovery.result == 'failed' and 'No space left on device' in recovery.reason
-        assert tree(small / 'one.partial') == original
-        assert [path.name for path in small.iterdir()] == ['one.partial']
-        with pytest.raises(SystemExit) as ended:
-            main(['recover', str(small)])
-        assert ended.value.code == 1
-        subprocess.run(['mount', '-o', 'remount,size=40m', str(small)], check=True)
-        [recovery] = run(small)
-        assert recovery.result == 'recovered' and recovery.messages == 8000
-
-
-def test_a_read_only_disk_is_told_and_left_as_it_is(tmp_path):
-    """Catches a traceback where recordings are on a disk that has turned read-only."""
-    torn(tmp_path / 'disk')
-    with mounted(tmp_path / 'seen', '--bind', str(tmp_path / 'disk')) as seen:
-        subprocess.run(['mount', '-o', 'remount,bind,ro', str(seen)], check=True)
-        before = tree(seen)
-        [recovery] = run(seen)
-        assert recovery.result == 'failed' and 'Read-only file system' in recovery.reason
-        assert tree(seen) == before
-
-
-# -- the command line
-
-
-def test_list_is_a_table_that_leaves_nothing_out(tmp_path, capsys):
-    """Catches an episode that can't be read and so is not even listed."""
-    write_bag(tmp_path / 'day' / 'one')
-    info = EpisodeInfo(**{**vars(STARTED), 'interventions': ((0, 10**9), (2 * 10**9, 35 * 10**8)),
-                          'health': {'verdict': 'bad'}})
-    EpisodeWriter(tmp_path / 'two').close(info)
-    write_bag(tmp_path / 'three')
-    (tmp_path / 'three' / 'metadata.yaml').write_text('')
-    main(['list', str(tmp_path)])
-    header, one, two, three = capsys.readouterr().out.splitlines()
-    assert header.split() == ['episode', 'seconds', 'MB', 'source', 'operator', 'outcome',
-                              'interventions', 'health', 'instruction']
-    assert one.split()[:6] == ['day/one', '0.6', '0.0', 'policy', 'Ada', 'success']
-    assert one.endswith('put it there')
-    assert '2 (2.5 s)' in two and ' bad ' in two
-    assert 'three: damaged metadata.yaml' in three
-
-
-def test_recover_reports_each_leftover(tmp_path, capsys):
-    """Catches a report that doesn't tell where the original and the episode are."""
-    torn(tmp_path)
-    main(['recover', str(tmp_path)])
-    printed = capsys.readouterr().out
-    assert f'one.partial: recovered as {tmp_path / "one"}, 60 messages' in printed
-    assert str(tmp_path / '.trash' / 'one.partial') in printed
-    assert 'ends without a footer' in printed and '1 of 1 leftovers recovered' in printed
-    main(['recover', str(tmp_path)])
-    assert capsys.readouterr().out == f'nothing to recover in {tmp_path}\n'
-
-
-def test_a_folder_that_is_none_is_named(tmp_path):
-    with pytest.raises(EpisodeError, match='nowhere is not a directory'):
-        recover(tmp_path / 'nowhere')
 
 
 def test_partial_folders_of_others_are_left_alone(tmp_path):

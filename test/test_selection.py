@@ -51,7 +51,7 @@ def frames(tmp_path, *infos, labelled=False, commanded=True):
     count = len(infos)
     return SimpleNamespace(
         robot=ROBOT, infos=list(infos), labelled=[labelled] * count, commanded=[commanded] * count,
-        dropped=[{'x': 1}] * count,
+        dropped=[{'x': 1}] * count, unreadable=[],
         paths=[tmp_path / str(number) for number in range(count)],
         episode_N=np.repeat(np.arange(count), FRAMES),
         stamp_N=np.tile(np.arange(FRAMES) * 10**8, count))

@@ -288,7 +288,7 @@ def test_cartesian_mode_waits_for_the_description(so101):
 @pytest.mark.parametrize('values, error, complaint', [
     ({'mode': 'cartesian'}, ValueError, 'is not one of joint'),
     ({'tool_frame': 'gripper_frame_link'}, ValueError, 'needs the parameter urdf'),
-    ({'mapping': '/no/such/file.yaml'}, OSError, 'no/such/file'),
+    ({'mapping': '/no/such/file.yaml'}, ValueError, 'there is no file'),
     ({'leader': True, 'leader_far': 'jump'}, ValueError, 'leader_far'),
     ({'robot': ''}, ValueError, "'robot' is empty")])
 def test_parameters_that_cannot_be_are_refused_at_start(values, error, complaint):

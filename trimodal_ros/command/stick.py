@@ -28,6 +28,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from ..paths import share_dir
 from ..spec import RobotSpec, SpecError
 
 TWIST = ('x', 'y', 'z', 'roll', 'pitch', 'yaw')
@@ -185,3 +186,12 @@ def _controls(data: dict, name: str, known: Sequence[str]) -> dict[str, Control]
         raise SpecError(f'{name}: {unknown} unknown, expected some of {list(known)}')
     return {key: control for key in given
             if (control := _control(given, key)) is not None}
+
+
+def mapping_file(name: str) -> Path:
+    """Return the file that a mapping's name is of. Raises ValueError where there is none."""
+    for path in (share_dir() / 'config' / name, Path(name)):
+        if path.is_file():
+            return path
+    raise ValueError(f"mapping: there is no file {name!r}; expected one of yours, "
+                     "'teleop.yaml' for a gamepad or 'keyboard.yaml' for keys")

@@ -25,6 +25,7 @@ from .page import write_json
 from .search import search
 from ..command.blend import Blending
 from ..command.decision import OnLimit, Rules
+from ..command_line import one_line_errors
 from ..plan.checkpoint import content_hash, load_checkpoint, read_config
 from ..sim.sentences import read_templates
 
@@ -167,13 +168,11 @@ def guard(checkpoint: Path, json_file: Annotated[Path | None, tyro.conf.arg(name
 
 
 def main(args: list[str] | None = None) -> None:
-    try:
+    with one_line_errors():
         tyro.extras.subcommand_cli_from_dict(
             {'rollout': rollout, 'alignment': alignment, 'search': search,
              'guard': guard}, args=args,
             prog='trimodal_ros.evaluate', description='What a checkpoint is worth.')
-    except (ValueError, OSError) as error:
-        raise SystemExit(f'error: {error}') from error
 
 
 if __name__ == '__main__':

@@ -113,6 +113,9 @@ def _open(policy: Policy, roots: list[Path], label_topic: str, workers: int) -> 
         frames = open_frames(roots, policy.robot, label_topic, workers)
     except ValueError as error:  # all that episodes and the robot refuse
         raise GalleryError(str(error)) from error
+    if frames.unreadable:
+        raise GalleryError(f'{len(frames.unreadable)} episodes are unreadable, as '
+                           f'{frames.unreadable[0].fault}')
     return frames
 
 

@@ -36,7 +36,14 @@ import torch
 
 from ..plan.policy import Policy
 from ..progress import progress_bar
-from ..record.episode import EpisodeError, EpisodeInfo, find_episodes, read_info, start_of
+from ..record.episode import (
+    EpisodeError,
+    EpisodeInfo,
+    find_episodes,
+    fingerprint,
+    read_info,
+    start_of,
+)
 from ..record.lock import locked
 from ..record.moments import read_commanded, Sampling
 from ..spec import NS_PER_S
@@ -120,12 +127,8 @@ def _file_name(path: Path, root: Path) -> str:
 
 def _key(path: Path, every_s: float) -> str:
     """Identify what an episode's vectors are made from: its files and the moments taken."""
-    digest = hashlib.sha256(f'{INDEX_VERSION} {every_s}'.encode())
-    for file in sorted(path.iterdir()):
-        if file.is_file():
-            stat = file.stat()
-            digest.update(f' {file.name} {stat.st_size} {stat.st_mtime_ns}'.encode())
-    return digest.hexdigest()
+    text = f'{INDEX_VERSION} {every_s} {fingerprint(path)}'
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _read_key(file: Path) -> str:

@@ -32,6 +32,7 @@ import tyro
 from .conductor import Conductor, TaskResult
 from .private_graph import enter_private_graph, GraphError
 from .session import attached_session, simulated_session
+from ..command_line import one_line_errors
 from ..evaluate.film import camera_frames, write_animation, write_strip
 from ..evaluate.page import write_page
 from ..evaluate.statistics import percentile
@@ -172,12 +173,8 @@ def print_table(rows: list[Shown]) -> None:
 
 def main(args: list[str] | None = None) -> None:
     args = remove_ros_args(sys.argv)[1:] if args is None else args
-    try:
+    with one_line_errors(GraphError):
         raise SystemExit(tyro.cli(demo, args=args, prog='trimodal_ros.nodes.demo'))
-    except (ValueError, OSError, GraphError) as error:
-        raise SystemExit(f'error: {error}') from error
-    except KeyboardInterrupt:
-        raise SystemExit('interrupted') from None
 
 
 if __name__ == '__main__':

@@ -30,6 +30,7 @@ from .demo import INSTRUCTIONS, task_of
 from .front import work_in_front
 from .private_graph import enter_private_graph, GraphError, NodeProcesses
 from .teleop_demo import SEED, start_session
+from ..command_line import one_line_errors
 from ..paths import share_dir
 from ..plan.checkpoint import load_checkpoint
 from ..record.episode import EpisodeError
@@ -79,12 +80,8 @@ def _show(out: Path) -> None:
 
 
 def main(args: list[str] | None = None) -> None:
-    try:
+    with one_line_errors(GraphError):
         raise SystemExit(tyro.cli(record, args=args, prog='trimodal_ros.nodes.record_demo'))
-    except (ValueError, OSError, GraphError) as error:
-        raise SystemExit(f'error: {error}') from error
-    except KeyboardInterrupt:
-        raise SystemExit('interrupted') from None
 
 
 if __name__ == '__main__':

@@ -56,7 +56,7 @@ class RecorderDiagnostics:
         values = {'instruction': session.live.instruction, 'operator': self._operator(),
                   'taken_over': str(session.live.is_taken_over).lower(),
                   'ring_s': f'{session.intake.ring.length_s:.1f}',
-                  **{f'episodes_{name}': str(count) for name, count in session.ended.items()
+                  **{f'episodes_{name}': str(count) for name, count in session.ended.counts.items()
                      if count}}
         if recording is not None:
             seconds = (now_ns - recording.health.start_ns) / NS_PER_S

@@ -25,6 +25,7 @@ import traceback
 from builtin_interfaces.msg import Duration, Time
 import numpy as np
 import rclpy
+from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
@@ -37,6 +38,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 from .help_text import help_text
 from ..command.message import MessageTypes
+from ..command_line import one_line_errors
 
 ROS_TYPES = MessageTypes(
     Time=Time, Duration=Duration, Header=Header, String=String, Image=Image,
@@ -73,7 +75,8 @@ def run_node(make_node: type[Node], args: list[str] | None = None) -> None:
     stop = stop_signals()
     node = None
     try:
-        node = make_node()
+        with one_line_errors(ParameterException):
+            node = make_node()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         while not stop.is_set() and rclpy.ok():

@@ -61,6 +61,7 @@ from .voice import Voice
 from ..command.interlock import StopTopic
 from ..command.message import to_message
 from ..command.teleoperator import Teleoperator
+from ..command_line import one_line_errors
 from ..observe.joints import JointStateError
 from ..observe.observer import NotReady
 from ..observe.stamp import stamp_ns
@@ -91,7 +92,8 @@ class TeleopNode(Node):
 
     def _on_description(self, message: String) -> None:
         if self.teleoperator is None:
-            self._begin(message.data)
+            with one_line_errors():
+                self._begin(message.data)
 
     def _begin(self, description: str) -> None:
         arm = read_arm(self, description, lambda: now_ns(self))

@@ -30,6 +30,7 @@ from .conductor import Conductor
 from .demo import INSTRUCTIONS, prepare_folder, task_of
 from .front import work_in_front
 from .private_graph import enter_private_graph, GraphError, NodeProcesses
+from ..command_line import one_line_errors
 from ..evaluate.film import camera_frames, write_animation
 from ..paths import share_dir
 from ..plan.checkpoint import load_checkpoint
@@ -117,12 +118,8 @@ def _show(out: Path, episode: Path) -> None:
 
 
 def main(args: list[str] | None = None) -> None:
-    try:
+    with one_line_errors(GraphError):
         raise SystemExit(tyro.cli(teleop, args=args, prog='trimodal_ros.nodes.teleop_demo'))
-    except (ValueError, OSError, GraphError) as error:
-        raise SystemExit(f'error: {error}') from error
-    except KeyboardInterrupt:
-        raise SystemExit('interrupted') from None
 
 
 if __name__ == '__main__':

@@ -22,7 +22,6 @@ share of the teleop node's speeds.
 
 from __future__ import annotations
 
-from pathlib import Path
 import shutil
 import sys
 import time
@@ -40,7 +39,8 @@ from .help_text import help_text
 from .keys import Keys, NoTerminal
 from .ros import now_ns, parameter, ROS_TYPES, SENSOR_QOS, stop_signals
 from ..command.keys import FASTER, KeyStick, MODE_KEY, PAIRS, SLOWER
-from ..paths import share_dir
+from ..command.stick import mapping_file
+from ..command_line import one_line_errors
 
 JOY_S = 0.05         # between two messages where no key is pressed
 QUIT, RESUME, ESCAPE = 'x', '\n', '\x1b'
@@ -100,9 +100,7 @@ class KeyboardNode(Node):
 
     def legend(self) -> str:
         """Return which keys there are and what they mean in each mode."""
-        name = parameter(self, 'mapping')
-        shared = share_dir() / 'config' / name
-        mapping = yaml.safe_load((shared if shared.is_file() else Path(name)).read_text())
+        mapping = yaml.safe_load(mapping_file(parameter(self, 'mapping')).read_text())
         rows = [f'  {plus} {minus}   ' + '   '.join(
             f'{mode}: {_named(mapping, mode, axis)}' for mode in ('joint', 'cartesian')
             if _named(mapping, mode, axis))
@@ -142,11 +140,8 @@ def main(args: list[str] | None = None) -> None:
     if {'-h', '--help'} & set(sys.argv[1:] if args is None else args):
         print(help_text(KeyboardNode))
         return
-    try:
-        with Keys() as keys:
-            _run_with(keys, args)
-    except (NoTerminal, EOFError, OSError) as error:
-        raise SystemExit(f'error: {error}') from error
+    with one_line_errors(NoTerminal, EOFError), Keys() as keys:
+        _run_with(keys, args)
 
 
 def _run_with(keys: Keys, args: list[str] | None) -> None:

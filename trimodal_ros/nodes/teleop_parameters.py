@@ -38,9 +38,8 @@ from ..command.hand import HandRules
 from ..command.jog import Pace
 from ..command.leader import Leader, LeaderRules
 from ..command.steering import JOINT, Speeds, Steering
-from ..command.stick import Mapping
+from ..command.stick import Mapping, mapping_file
 from ..observe.freshness import Freshness
-from ..paths import share_dir
 from ..spec import RobotSpec
 
 DEFAULT_MAPPING = 'teleop.yaml'
@@ -105,10 +104,8 @@ def change_parameters(parameters: list[Parameter], steering: Steering) -> SetPar
 
 
 def read_mapping(node: Node, robot: RobotSpec) -> Mapping:
-    """Return the mapping; raises SpecError or OSError naming the file."""
-    name = optional(node, 'mapping')
-    shared = share_dir() / 'config' / name
-    return Mapping.from_yaml(shared if shared.is_file() else name, robot)
+    """Return the mapping. Raises ValueError, SpecError of a file that isn't one."""
+    return Mapping.from_yaml(mapping_file(optional(node, 'mapping')), robot)
 
 
 def read_arm(node: Node, description: str, clock) -> Arm:

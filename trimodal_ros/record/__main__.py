@@ -22,6 +22,7 @@ from typing import Annotated
 import tyro
 
 from .lerobot.commands import export, import_
+from ..command_line import one_line_errors
 from ..observe.freshness import Freshness
 from ..paths import share_dir
 
@@ -93,16 +94,12 @@ def sync(episodes: Annotated[list[Path], tyro.conf.Positional], robot: Path = RO
 
 
 def main(args: Annotated[list[str] | None, tyro.conf.Suppress] = None) -> None:
-    try:
+    with one_line_errors(interrupted='interrupted; call it again to go on'):
         tyro.extras.subcommand_cli_from_dict(
             {'list': list_episodes, 'recover': recover, 'sync': sync, 'export': export,
              'import': import_}, args=args, prog='trimodal_ros.record',
             description='Recorded episodes: list them, recover what was left unfinished, see how '
                         'their streams go together, exchange them with LeRobot.')
-    except (ValueError, OSError) as error:
-        raise SystemExit(f'error: {error}') from error
-    except KeyboardInterrupt:
-        raise SystemExit('interrupted; call it again to go on') from None
 
 
 if __name__ == '__main__':

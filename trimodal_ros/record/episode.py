@@ -21,6 +21,7 @@ Demonstrations, teleoperation and policy runs have this one form.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -101,6 +102,8 @@ def find_episodes(*roots: Path) -> list[Path]:
     Unfinished ones, and what lies in hidden folders such as the trash, are left out.
     """
     found = set()
+    if not roots:
+        raise EpisodeError('no folder of episodes is named')
     for root in map(Path, roots):
         if not root.is_dir():
             raise EpisodeError(f'{root} is not a directory')
@@ -117,6 +120,16 @@ def walk(root: Path):
     for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith('.')]
         yield Path(folder), names
+
+
+def fingerprint(path: Path) -> str:
+    """Return a hash of the names, sizes and times of an episode's files: as it is now."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(path).iterdir()):
+        if file.is_file():
+            stat = file.stat()
+            digest.update(f'{file.name} {stat.st_size} {stat.st_mtime_ns} '.encode())
+    return digest.hexdigest()
 
 
 def read_metadata(path: Path) -> dict:

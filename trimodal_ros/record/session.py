@@ -16,14 +16,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import partial
 from pathlib import Path
 import threading
 
-from .durable import move_to_trash
+from .endings import Ended, Endings
 from .episode import EpisodeError, EpisodeInfo
 from .health import Health, health_of
 from .intake import Intake, Tell
@@ -58,11 +56,10 @@ class Session:
         self.recorded_number = 0            # of the instruction that the episode began with
         self.failure = ''
         self.live = Provenance()            # of all that came, recorded or not
-        self.ended = Counter()              # episodes of this session by outcome, or discarded
+        self.ended = Endings()              # of the episodes of this session
         self.intake = Intake(settings, tell)
         self._wanted: dict[str, Wanted] = {}
         self._latched: dict[str, Sample] = {}
-        self._finished: list[tuple[Path | None, str]] = []   # with outcome; no path: by the disk
         self._noted: EpisodeInfo | None = None
         self._idle_health = self._fresh_health()
 
@@ -156,14 +153,13 @@ class Session:
     def end(self, outcome: str) -> Future:
         """End the episode; the future has its path once it is whole. Raises EpisodeError."""
         with self.lock:
-            recording, now_ns = self._leave(), self._clock()
-            return self.intake.after_all(self._closing(recording, outcome, now_ns))
+            recording, now_ns, ended = self._leave(), self._clock(), self.ended.add(outcome)
+            ended.whole = self.intake.after_all(self._closing(recording, ended, now_ns))
+            return ended.whole
 
-    def _closing(self, recording: Recording, outcome: str, until_ns: int) -> Callable[[], Path]:
-        """Count an episode, and return the job that closes it; what fails then is taken back."""
-        finished = (recording.writer.path, outcome)
-        self._finished.append(finished)
-        self.ended[outcome] += 1
+    def _closing(self, recording: Recording, ended: Ended, until_ns: int) -> Callable[[], Path]:
+        """Return the job that closes an episode; what fails then is counted as failed."""
+        outcome = ended.outcome
 
         def close() -> Path:
             try:
@@ -172,17 +168,12 @@ class Session:
                 return recording.writer.close(recording.info(
                     until_ns, outcome, recording.health.report(until_ns)))
             except EpisodeError as error:
-                self._take_back(finished, f'not finished: {error}')
+                with self.lock:
+                    self.ended.fail(ended)
+                    self.failure = f'not finished: {error}'
+                self._tell('error', f'not finished: {error}')
                 raise
         return close
-
-    def _take_back(self, finished: tuple[Path, str], failure: str) -> None:
-        with self.lock:
-            if finished in self._finished:   # and not discarded meanwhile
-                self._finished[self._finished.index(finished)] = (None, 'failed')
-                self.ended.update({finished[1]: -1, 'failed': 1})
-            self.failure = failure
-        self._tell('error', failure)
 
     def _leave(self) -> Recording:
         """Take the episode under way out of the way. Raises EpisodeError where there is none."""
@@ -199,8 +190,7 @@ class Session:
             return
         self.failure = f'recording stopped: {self.recording.failure}'
         self.recording, self._idle_health = None, self._fresh_health()
-        self.ended['failed'] += 1
-        self._finished.append((None, 'failed'))
+        self.ended.add('failed')
         self._tell('error', self.failure)
 
     def discard(self) -> Future:
@@ -212,18 +202,14 @@ class Session:
         """
         with self.lock:
             self._fail_if_failed()
-            if self.recording is None:
-                path, outcome = self._finished[-1] if self._finished else (None, '')
-                if path is None:
-                    raise EpisodeError(self.failure or 'nothing to discard: no episode of this '
-                                       'session is left')
-                self._finished.clear()  # a key held down must not take one after another
-                self.ended[outcome] -= 1
-                job = partial(move_to_trash, path)
-            else:
-                job = self._leave().writer.discard
-            self.ended['discarded'] += 1
-            return self.intake.after_all(job)
+            if self.recording is not None:
+                self.ended.counts['discarded'] += 1
+                return self.intake.after_all(self._leave().writer.discard)
+            moved = self.ended.discard_last()
+            if moved is None:
+                raise EpisodeError(self.failure or 'nothing to discard: no episode of this '
+                                   'session is left')
+            return moved
 
     def keep(self, operator: str = '', name: str = '') -> Future:
         """
@@ -251,13 +237,15 @@ class Session:
         wanted = {each.recorded_as: each for each in self._wanted.values()}
         recording = Recording(writer, info, provenance_of(samples),
                               health_of(samples, wanted, self.settings.limits), self._kind_of)
-        close = self._closing(recording, 'unknown', samples[-1].received_ns)
+        ended = self.ended.add('unknown')
+        close = self._closing(recording, ended, samples[-1].received_ns)
 
         def write() -> Path:
             for sample in samples:
                 recording.write(sample)
             return close()
-        return in_thread(write, 'keep')
+        ended.whole = in_thread(write, 'keep')
+        return ended.whole
 
     def check(self) -> None:
         """Stop where the disk is too full; else keep what is known with the episode."""
@@ -291,10 +279,11 @@ class Session:
             self.intake.scribe.do(lambda: recording.writer.note(info))
 
     def close(self) -> None:
-        """Finish the episode under way and end the threads."""
+        """Finish the episode under way, or that is being kept, and end the threads."""
         if self.recording is not None:
             try:
                 self._tell('info', f'{self.end("unknown").result()}')
             except EpisodeError as error:
                 self._tell('error', str(error))
+        self.ended.wait()
         self.intake.close()

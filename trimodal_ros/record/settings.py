@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .stream_health import Limits
+from .synced import check_settings
 
 MB = 10**6
 
@@ -31,7 +32,7 @@ class Settings:
 
     ``robot`` is the content hash of its spec; ``sync_s`` and ``compression`` are of the files;
     ``floor_bytes`` stay free on the disk; ``ring_s`` 0 keeps nothing, ``jpeg_workers`` 0
-    compresses no images.
+    compresses no images. Raises ValueError for an unknown compression.
     """
 
     folder: Path
@@ -46,3 +47,6 @@ class Settings:
     jpeg_workers: int = 0
     jpeg_quality: int = 90
     limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self):
+        check_settings(self.compression, self.sync_s)

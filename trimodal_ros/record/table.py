@@ -16,34 +16,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from .episode import EpisodeError, EpisodeInfo, find_episodes, read_info, read_metadata
+from .episode import (
+    EpisodeError,
+    EpisodeInfo,
+    find_episodes,
+    METADATA_FILE,
+    PARTIAL_SUFFIX,
+    read_info,
+    read_metadata,
+)
+from .leftovers import find_leftovers
+from .lock import is_being_written, locked, LockedError
 from ..spec import NS_PER_S
 
 HEADER = ('episode', 'seconds', 'MB', 'source', 'operator', 'outcome', 'interventions', 'health',
           'instruction')
 NUMBERS = ('seconds', 'MB')
+DAMAGED, UNFINISHED, WRITTEN = 'damaged', 'unfinished', 'being written now'
 
 
 def episode_table(root: Path) -> Iterator[str]:
     """
-    Yield the lines of a table of the episodes at or below ``root``.
+    Yield the lines of a table of the episodes at or below ``root``, and what to recover.
 
-    One that can't be read has its line too. Raises EpisodeError where there is none.
+    One that can't be read, or was never finished, has its line too. Raises EpisodeError where
+    there is none.
     """
-    rows = [_row(path, root) for path in find_episodes(root)]
+    leftovers = {path: _state(path) for path in find_leftovers(root, thorough=False,
+                                                               show_progress=False)}
+    rows = [_row(path, root, leftovers.get(path, '')) for path in _all(root, leftovers)]
     table = [HEADER, *(row for row in rows if not isinstance(row, str))]
     widths = [max(map(len, column)) for column in zip(*table)]
     for row in table:
         yield '  '.join(text.rjust(width) if name in NUMBERS else text.ljust(width)
                         for text, width, name in zip(row, widths, HEADER)).rstrip()
     yield from (row for row in rows if isinstance(row, str))
+    if {DAMAGED, UNFINISHED} & set(leftovers.values()):
+        yield (f'python -m trimodal_ros.record recover {root} makes whole episodes of what is '
+               f'{DAMAGED} or {UNFINISHED}')
 
 
-def _row(path: Path, root: Path) -> tuple[str, ...] | str:
-    """Return the cells of an episode, or why there are none."""
+def _all(root: Path, leftovers: Collection[Path]) -> list[Path]:
+    try:
+        return sorted({*find_episodes(root), *leftovers})
+    except EpisodeError:   # there is no whole one
+        if not leftovers:
+            raise
+        return list(leftovers)
+
+
+def _state(path: Path) -> str:
+    """Return what a leftover is."""
+    if not path.name.endswith(PARTIAL_SUFFIX) and (path / METADATA_FILE).is_file():
+        return DAMAGED
+    try:
+        with locked(path, wait=False):
+            is_written = any(map(is_being_written, path.glob('*.mcap')))
+    except LockedError:
+        is_written = True
+    return WRITTEN if is_written else UNFINISHED
+
+
+def _row(path: Path, root: Path, state: str) -> tuple[str, ...] | str:
+    """Return the cells of an episode, or why there are none; ``state`` is a leftover's."""
+    if state in (UNFINISHED, WRITTEN):
+        return f'{path.relative_to(root)}: {state}'
     try:
         info, metadata = read_info(path), read_metadata(path)
         seconds = metadata['duration']['nanoseconds'] / NS_PER_S
@@ -54,7 +94,7 @@ def _row(path: Path, root: Path) -> tuple[str, ...] | str:
     size = sum(file.stat().st_size for file in path.iterdir())
     return (str(path.relative_to(root)), f'{seconds:.1f}', f'{size / 1e6:.1f}', info.source,
             info.operator or '-', info.outcome, _interventions(info),
-            info.health.get('verdict', '-'), info.instruction)
+            state or info.health.get('verdict', '-'), info.instruction)
 
 
 def _interventions(info: EpisodeInfo) -> str:

@@ -22,6 +22,7 @@ from typing import Annotated, TYPE_CHECKING
 import tyro
 
 from .watched import Patience
+from ..command_line import one_line_errors
 from ..paths import share_dir
 from ..record.episode import read_info
 
@@ -137,14 +138,12 @@ def check() -> None:
 
 
 def main(args: Annotated[list[str] | None, tyro.conf.Suppress] = None) -> None:
-    try:
+    with one_line_errors():
         tyro.extras.subcommand_cli_from_dict(
             {'demonstrate': demonstrate, 'correct': correct, 'watch': watch, 'check': check},
             args=args,
             prog='trimodal_ros.sim',
             description='The simulated table: collect labelled episodes, check its rendering.')
-    except (ValueError, OSError) as error:
-        raise SystemExit(f'error: {error}') from error
 
 
 if __name__ == '__main__':

@@ -25,6 +25,7 @@ import tyro
 from .objective import PairLoss, TaskWeights, TrimodalLoss
 from .selection import KindWeights, Outcome, read_names, Selection
 from .weighting import Method
+from ..command_line import one_line_errors
 from ..paths import share_dir
 from ..plan.checkpoint import read_policy_config
 from ..plan.policy import DecoderName, PolicyConfig
@@ -141,9 +142,8 @@ def _decoder_of(initial: Path | None) -> DecoderName:
 
 def main(args: list[str] | None = None) -> None:
     try:
-        tyro.cli(run, args=args, prog='trimodal_ros.train')
-    except (ValueError, ArithmeticError, OSError) as error:
-        raise SystemExit(f'error: {error}') from error
+        with one_line_errors(ArithmeticError):
+            tyro.cli(run, args=args, prog='trimodal_ros.train')
     except RuntimeError as error:  # of one of several processes: its traceback is the message
         print(error, file=sys.stderr)
         raise SystemExit(f'error: {str(error).strip().splitlines()[-1]}') from None

@@ -13,7 +13,7 @@
 # limitations under the License.
 
 """
-Building a cache: each episode is read once, by one of several processes, and streamed to disk.
+Building a part of a cache: each episode is read once, by one of several processes, and streamed.
 
 A process holds one frame, not an episode, so memory doesn't grow with the length of a recording.
 """
@@ -21,9 +21,10 @@ A process holds one frame, not an episode, so memory doesn't grow with the lengt
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
+import hashlib
 import json
 import multiprocessing
 from pathlib import Path
@@ -33,66 +34,83 @@ import numpy as np
 
 from ..progress import progress_bar
 from ..record.bag_metadata import message_counts
-from ..record.episode import EpisodeError
+from ..record.episode import EpisodeError, read_info
 from ..record.moments import Moment, read_commanded, read_labelled, Sampling
 from ..spec import RobotSpec
 
-DROPPED = 'episodes.json'
+VERSION = 3   # raise it when the same episodes give other frames, or other files
+EPISODES = 'episodes.json'
+PARTIAL_SUFFIX = '.partial'
 COPIED_BYTES = 1 << 22
+UNREAD = {'labelled': False, 'commanded': False, 'dropped': {}}
 
 
-def read_dropped(cache: Path) -> list[dict]:
-    """Return of each episode: is it 'labelled', or 'commanded', what is 'dropped' and why."""
-    return json.loads((cache / DROPPED).read_text())
+@dataclass(frozen=True)
+class Recipe:
+    """How frames are made: of messages on ``label_topic``, or else of moments as sampled."""
+
+    robot: RobotSpec
+    label_topic: str
+    sampling: Sampling
+
+    @property
+    def key(self) -> str:
+        return hashlib.sha256(f'{VERSION} {self.robot.content_hash} {self.label_topic} '
+                              f'{self.sampling}'.encode()).hexdigest()[:16]
 
 
-def build(cache: Path, episodes: list[Path], robot: RobotSpec, label_topic: str,
-          sampling: Sampling, workers: int) -> None:
+def build(part: Path, episodes: Mapping[Path, str], recipe: Recipe, workers: int) -> None:
     """
     Write the arrays of all frames of some episodes to a folder that is renamed when whole.
 
-    Raises EpisodeError for an episode that can't be read, and where there is no frame at all.
+    ``episodes`` have the keys that they are known by later. Of each, EPISODES tells how many
+    ``frames`` it has, is it 'labelled' or 'commanded', what is 'dropped', and as 'fault' why it
+    can't be read. Raises EpisodeError where one may not be read.
     """
-    partial = cache.with_name(cache.name + '.partial')
+    partial = part.with_name(part.name + PARTIAL_SUFFIX)
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    jobs = [(path, partial / str(number), robot, label_topic, sampling)
-            for number, path in enumerate(episodes)]
-    context = multiprocessing.get_context('spawn')
-    told, counts = [], []
+    partial.mkdir()
+    jobs = [(path, partial / str(number), recipe) for number, path in enumerate(episodes)]
+    context, told = multiprocessing.get_context('spawn'), []
     with ProcessPoolExecutor(workers, context) as pool:
         done = pool.map(_read_episode, jobs, chunksize=max(1, min(4, len(jobs) // workers)))
         bar = progress_bar(done, total=len(jobs), desc='cache', unit='ep')
-        for (_, folder, *_), (about, count) in zip(jobs, bar):
-            told.append(about)
-            counts.append(count)
+        for (path, folder, _), about in zip(jobs, bar):
+            told.append({'key': episodes[path], **about})
             _append(partial, folder)
-    if not sum(counts):
-        reasons = Counter()
-        for about in told:
-            reasons.update(about['dropped'])
-        raise EpisodeError(f'{cache.parent.parent}: no frame in {len(episodes)} episodes: '
-                           f'{dict(reasons)}')
-    _conclude(partial, robot, counts)
-    (partial / DROPPED).write_text(json.dumps(told))
-    partial.rename(cache)
+    _conclude(partial, recipe.robot, sum(about['frames'] for about in told))
+    (partial / EPISODES).write_text(json.dumps({'recipe': recipe.key, 'episodes': told}))
+    partial.rename(part)
 
 
-def _read_episode(job) -> tuple[dict, int]:
-    """Write an episode's frames to a folder of its own; return about it, and how many."""
-    path, folder, robot, label_topic, sampling = job
+def _read_episode(job: tuple[Path, Path, Recipe]) -> dict:
+    """Write an episode's frames to a folder of its own; return what there is to tell of it."""
+    path, folder, recipe = job
     folder.mkdir()
-    counts = message_counts(path)
-    labelled = counts.get(label_topic, 0) > 0
+    try:
+        read_info(path)
+        return {**_frames_of(path, folder, recipe), 'fault': ''}
+    except ValueError as error:  # EpisodeError, and what inputs are refused with
+        if isinstance(error.__cause__, PermissionError):
+            raise  # not for long
+        shutil.rmtree(folder)
+        folder.mkdir()
+        fault = str(error) if isinstance(error, EpisodeError) else f'{path}: {error}'
+        return {**UNREAD, 'frames': 0, 'fault': fault}
+
+
+def _frames_of(path: Path, folder: Path, recipe: Recipe) -> dict:
+    counts, sampling = message_counts(path), recipe.sampling
+    labelled = counts.get(recipe.label_topic, 0) > 0
     dropped: Counter[str] = Counter()
     if labelled:
-        moments = read_labelled(path, robot, label_topic, sampling.freshness)
+        moments = read_labelled(path, recipe.robot, recipe.label_topic, sampling.freshness)
     else:
-        every_s = sampling.every_s or 1 / robot.rate_hz
-        moments = read_commanded(path, robot, replace(sampling, every_s=every_s), dropped)
+        every_s = sampling.every_s or 1 / recipe.robot.rate_hz
+        moments = read_commanded(path, recipe.robot, replace(sampling, every_s=every_s), dropped)
     count = _stream(moments, folder)
-    return {'labelled': labelled, 'commanded': counts.get('joint_trajectory', 0) > 0,
-            'dropped': dict(dropped)}, count
+    return {'frames': count, 'labelled': labelled, 'dropped': dict(dropped),
+            'commanded': counts.get('joint_trajectory', 0) > 0}
 
 
 def _stream(moments: Iterator[Moment], folder: Path) -> int:
@@ -125,16 +143,16 @@ def _append(partial: Path, folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def _conclude(partial: Path, robot: RobotSpec, counts: list[int]) -> None:
+def _conclude(partial: Path, robot: RobotSpec, total: int) -> None:
     """Turn raw values into .npy files."""
-    joints, total = len(robot.joints), sum(counts)
+    joints = len(robot.joints)
     shapes = {'stamp': (np.int64, ()), 'position': (np.float32, (joints,)),
               'command': (np.float32, (joints,)), 'chunk': (np.float32, (robot.horizon, joints)),
               **{f'image_{camera.name}': (np.uint8, (camera.height, camera.width, 3))
                  for camera in robot.cameras}}
     for name, (dtype, shape) in shapes.items():
+        (partial / name).touch()  # of no frame at all
         _to_npy(partial / name, (total, *shape), dtype)
-    np.save(partial / 'episode.npy', np.repeat(np.arange(len(counts)), counts))
 
 
 def _to_npy(path: Path, shape: tuple[int, ...], dtype) -> None:

@@ -20,21 +20,21 @@ Shapes: N frames of all episodes in order, T steps, J joints, H x W pixels of a 
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 
-from .build import build, read_dropped
-from ..record.episode import EpisodeInfo, find_episodes, read_info
+from .build import Recipe
+from .parts import Stored, stored_frames
+from ..record.episode import EpisodeError, EpisodeInfo, find_episodes, read_info
 from ..record.moments import Sampling
 from ..spec import RobotSpec
 
-CACHE_DIR = '.trimodal_cache'
-CACHE_VERSION = 2
 DEFAULT_SAMPLING = Sampling()
 
 
@@ -60,6 +60,26 @@ class Stacked:
         return rows
 
 
+@dataclass(frozen=True)
+class Episode:
+    """
+    An episode under a root, where its frames are and what there is to tell of it.
+
+    ``name`` is its path from the folder that the root is in.
+    """
+
+    path: Path
+    name: str
+    stored: Stored
+
+    @property
+    def fault(self) -> str:
+        """Why it can't be read, '' where it can; without the folders above the root's."""
+        above = str(self.path).removesuffix(self.name)
+        return self.stored.about['fault'].replace(above, '') if above else self.stored.about[
+            'fault']
+
+
 @dataclass(frozen=True, eq=False)
 class Frames:
     """
@@ -67,7 +87,8 @@ class Frames:
 
     ``labelled``: of each episode, whether its chunks are of the label topic; else they are what
     was commanded, or, where it isn't ``commanded`` at all, measured. ``dropped``: of each episode,
-    how many moments are not among the frames, by reason.
+    how many moments are not among the frames, by reason. Not among the episodes are those that
+    are ``unreadable``.
     """
 
     robot: RobotSpec
@@ -77,6 +98,7 @@ class Frames:
     labelled: list[bool]
     commanded: list[bool]
     dropped: list[dict[str, int]]
+    unreadable: list[Episode]
     episode_N: np.ndarray               # index into infos
     stamp_N: np.ndarray                 # ns, of the oldest image
     images: dict[str, Stacked]          # camera -> uint8 [N, H, W, 3]
@@ -99,40 +121,52 @@ class Frames:
 def open_frames(roots: list[Path], robot: RobotSpec, label_topic: str, workers: int,
                 sampling: Sampling = DEFAULT_SAMPLING) -> Frames:
     """
-    Return the frames of every episode under ``roots``, building each root's cache if needed.
+    Return the frames of every episode under ``roots``, reading those that are new to its cache.
 
     An episode with messages on ``label_topic`` has a frame for each of them; of any other, such
-    as a recorder's, ``sampling`` says which moments are frames. Raises EpisodeError.
+    as a recorder's, ``sampling`` says which moments are frames. Raises EpisodeError where there
+    is no frame at all, or an episode may not be read.
     """
-    infos, paths, names, told, parts = [], [], [], [], []
-    for root in map(Path, roots):
-        episodes = find_episodes(root)
-        root_infos = [read_info(path) for path in episodes]
-        cache = root / CACHE_DIR / _key(episodes, root_infos, robot, label_topic, sampling)
-        if not cache.exists():
-            build(cache, episodes, robot, label_topic, sampling, workers)
-        part = {path.stem: np.load(path, mmap_mode='r') for path in cache.glob('*.npy')}
-        parts.append({**part, 'episode': part['episode'] + len(paths)})
-        infos += root_infos
-        paths += episodes
-        names += [str(path.relative_to(root.parent)) for path in episodes]
-        told += read_dropped(cache)
-    stacked = {name: np.concatenate([part[name] for part in parts])
-               for name in ('episode', 'stamp', 'position', 'command', 'chunk')}
+    recipe = Recipe(robot, label_topic, sampling)
+    episodes = [each for root in map(Path, roots) for each in _episodes(root, recipe, workers)]
+    good = [each for each in episodes if not each.fault]
+    unreadable = [each for each in episodes if each.fault]
+    if not any(each.stored.about['frames'] for each in good):
+        raise EpisodeError(_no_frame(roots, good, unreadable))
+    arrays = _map_arrays(good)
+    stacked = {name: np.concatenate(arrays[name])
+               for name in ('stamp', 'position', 'command', 'chunk')}
     return Frames(
-        robot, infos, paths, names,
-        *([each[name] for each in told] for name in ('labelled', 'commanded', 'dropped')),
-        stacked['episode'], stacked['stamp'],
-        {camera.name: Stacked([part[f'image_{camera.name}'] for part in parts])
-         for camera in robot.cameras},
+        robot, [read_info(each.path) for each in good], [each.path for each in good],
+        [each.name for each in good],
+        *([each.stored.about[name] for each in good]
+          for name in ('labelled', 'commanded', 'dropped')), unreadable,
+        np.repeat(np.arange(len(good)), [each.stored.about['frames'] for each in good]),
+        stacked['stamp'],
+        {camera.name: Stacked(arrays[f'image_{camera.name}']) for camera in robot.cameras},
         stacked['position'], stacked['command'], stacked['chunk'])
 
 
-def _key(episodes, infos, robot: RobotSpec, label_topic: str, sampling: Sampling) -> str:
-    """Identify the frames by what they are made from; a changed episode is a new cache."""
-    digest = hashlib.sha256(
-        f'{CACHE_VERSION} {robot.content_hash} {label_topic} {sampling}'.encode())
-    for path, info in zip(episodes, infos):
-        stat = (path / 'metadata.yaml').stat()
-        digest.update(f'{path.resolve()} {stat.st_mtime_ns} {info}'.encode())
-    return digest.hexdigest()[:16]
+def _episodes(root: Path, recipe: Recipe, workers: int) -> list[Episode]:
+    paths = find_episodes(root)
+    return [Episode(path, str(path.relative_to(root.parent)), stored)
+            for path, stored in zip(paths, stored_frames(root, paths, recipe, workers))]
+
+
+def _no_frame(roots: Sequence[Path], good: Sequence[Episode],
+              unreadable: Sequence[Episode]) -> str:
+    reasons = Counter()
+    for each in good:
+        reasons.update(each.stored.about['dropped'])
+    first = f'; {len(unreadable)} unreadable, as {unreadable[0].fault}' if unreadable else ''
+    return (f'{", ".join(map(str, roots))}: no frame in {len(good)} episodes: {dict(reasons)}'
+            + first)
+
+
+def _map_arrays(episodes: Sequence[Episode]) -> Mapping[str, list[np.ndarray]]:
+    """Return each array of the parts as a list of what each episode has of it."""
+    parts = {part: {path.stem: np.load(path, mmap_mode='r') for path in part.glob('*.npy')}
+             for part in {each.stored.part for each in episodes}}
+    names = next(iter(parts.values()))
+    return {name: [parts[each.stored.part][name][each.stored.first:each.stored.last]
+                   for each in episodes] for name in names}

@@ -48,6 +48,7 @@ pipeline_tag: robotics
 | chunk | {robot.horizon} steps at {robot.rate_hz:g} Hz, positions in rad |
 | decoder | {policy.config.decoder} |
 | trained on | {training['episode_count']} episodes, {training['frames']} frames |
+| episodes left out | {_episodes(training['data'])} |
 | task weights | {weights} |
 | frames by kind | {_frames(training['data'])} |
 | began as | {training['initial'] or 'random weights'} |
@@ -62,6 +63,11 @@ episodes left out of training):
 
 Use: only on the robot, cameras and scene it was trained for. It is no safety function.
 """
+
+
+def _episodes(account: Mapping) -> str:
+    return ', '.join(f'{count} {why}' for why, count in account['episodes_left_out'].items()
+                     ) or 'none'
 
 
 def _frames(account: Mapping) -> str:

@@ -42,6 +42,7 @@ UNPROVEN = "the policy's own, of an episode that is no success"
 UNHEARD = 'of a policy whose commands are not in the recording (joint_trajectory, remapped?)'
 IDLE = 'before or after somebody commanded by hand'
 NO_WEIGHT = 'of a kind whose weight is 0'
+UNREADABLE = 'unreadable (python -m trimodal_ros.record recover saves the rest of damaged ones)'
 BY_HAND = ('teleoperation', 'demonstration')
 
 
@@ -116,7 +117,8 @@ def choose(frames: Frames, selection: Selection) -> Chosen:
     Raises ValueError where nothing is left, or an episode is named that isn't there.
     """
     _check_named(frames, selection)
-    kind_N, episodes_out = np.full(len(frames.episode_N), '', dtype=object), Counter()
+    kind_N = np.full(len(frames.episode_N), '', dtype=object)
+    episodes_out = Counter({UNREADABLE: len(frames.unreadable)} if frames.unreadable else {})
     first_E = np.searchsorted(frames.episode_N, np.arange(len(frames.infos) + 1))
     for episode, info in enumerate(frames.infos):
         mine = slice(first_E[episode], first_E[episode + 1])
@@ -156,7 +158,8 @@ def frame_kinds(frames: Frames, episode: int, mine: slice, selection: Selection)
 
 
 def _check_named(frames: Frames, selection: Selection) -> None:
-    known = {str(path.resolve()) for path in frames.paths}
+    paths = (*frames.paths, *(each.path for each in frames.unreadable))
+    known = {str(path.resolve()) for path in paths}
     for name in (*selection.leave_out, *selection.only):
         if name not in known:
             raise ValueError(f'{name} is named, but is none of the {len(known)} episodes')
@@ -175,9 +178,11 @@ def _account(frames: Frames, kind_N: np.ndarray, weight_N: np.ndarray,
             unused[why] = int(of_kind_N.sum())
     for each in frames.dropped:
         dropped.update(each)
-    return {'episodes': len(frames.infos) - sum(episodes_out.values()),
-            'episodes_left_out': dict(episodes_out), 'used': used, 'left_out': unused,
-            'never_frames': dict(dropped)}
+    known = len(frames.infos) + len(frames.unreadable)
+    return {'episodes': known - sum(episodes_out.values()),
+            'episodes_left_out': dict(episodes_out),
+            'unreadable': {each.name: each.fault for each in frames.unreadable},
+            'used': used, 'left_out': unused, 'never_frames': dict(dropped)}
 
 
 def describe(account: dict) -> str:
@@ -185,6 +190,7 @@ def describe(account: dict) -> str:
     lines = [f'{account["episodes"]} episodes']
     lines += [f'  left out: {count} episodes, {why}'
               for why, count in account['episodes_left_out'].items()]
+    lines += [f'    {fault}' for fault in account['unreadable'].values()]
     lines += [f'{kind}: {each["frames"]} frames, {100 * each["share"]:.1f} % of what is drawn'
               for kind, each in account['used'].items()]
     lines += [f'  left out: {count} frames, {why}' for why, count in account['left_out'].items()]

@@ -122,11 +122,17 @@ def test_one_person_records_by_keys(ros, tmp_path):
         wait_for(lambda: graph.session.intake.ring.length_s > 0.3, 'something to remember')
         screen.press('k')
         screen.shows('keep: ')
+        screen.forget()
+        screen.press('s')
+        screen.shows('start: ')
+        screen.press('q')
+        screen.shows('! quit: ')
         screen.press('q')
         assert screen.ends() == 0
+        screen.shows('is still recording')
         screen.assert_restored()
     infos = [read_info(path) for path in find_episodes(tmp_path / 'out')]
-    assert [info.outcome for info in infos] == ['success', 'failure', 'unknown', 'unknown']
+    assert [info.outcome for info in infos] == ['success', 'failure', *['unknown'] * 3]
     assert {(info.instruction, info.operator) for info in infos} == {('put the cube down', 'Ada')}
 
 
@@ -153,7 +159,7 @@ class Asked:
     """Stands in for the recorder's client, and notes what it is asked."""
 
     def __init__(self):
-        self.asked = []
+        self.asked, self.answers, self.episode = [], [], ''
 
     def ask(self, name):
         self.asked.append(name)
@@ -169,6 +175,19 @@ def test_keys_of_an_instruction_are_no_orders():
     for key in 'isdrk\x1bi\x7fs y\rq':
         desk.press(key)
     assert asked.asked == [('say', 's y')] and not desk.is_open
+
+
+def test_an_episode_under_way_is_not_left_by_mistake():
+    """Catches a recorder that goes on for the night because somebody has pressed q."""
+    client = Asked()
+    desk = Desk(client)
+    client.episode = '/data/episode_0003'
+    for keys in ('q', 'kq'):
+        for key in keys:
+            desk.press(key)
+        assert desk.is_open and '! quit: /data/episode_0003 is still' in client.answers[-1]
+    desk.press('q')
+    assert not desk.is_open
 
 
 def drawn(**changes) -> str:

@@ -190,10 +190,10 @@ def test_an_episode_under_way_is_not_left_by_mistake():
     assert not desk.is_open
 
 
-def drawn(**changes) -> str:
-    console = Console(width=140, force_terminal=False)
+def drawn(width=140, **changes) -> str:
+    console = Console(width=width, force_terminal=False)
     with console.capture() as capture:
-        console.print(draw(Shown('recorder', **changes)))
+        console.print(draw(Shown('recorder', **changes), width))
     return capture.get()
 
 
@@ -212,6 +212,20 @@ def test_what_is_wrong_is_on_the_screen():
                   '3 messages dropped', 's  start'):
         assert shown in text, f'{shown!r} is missing in:\n{text}'
     assert 'nothing is heard' in drawn()
+
+
+@pytest.mark.parametrize('width', [80, 110, 140])
+def test_figures_are_whole_in_a_narrow_terminal(width):
+    """Catches rates and findings cut to a letter and dots where the terminal is not wide."""
+    topic, finding = 'policy/debug/alignment/image_sentence', '12 gaps over 0.2 s, longest 1.203 s'
+    statuses = {topic: status('', DiagnosticStatus.WARN, f'{topic}: {finding}', {
+        'rate_hz': '499.8', 'mb_s': '27.650', 'dropped': '1203', 'longest_gap_s': '1.203',
+        'skew_s': '0.033', 'oldest_s': '0.013'})}
+    text = drawn(width, statuses=statuses)
+    table = text[text.index('topic'):text.index(' s  start')]
+    assert '…' not in table and '499.8' in table and '1203' in table
+    assert all(word in table for word in finding.split())
+    assert ('27.650' in table) == (width == 140)
 
 
 def test_a_pasted_text_is_no_row_of_orders():

@@ -14,7 +14,6 @@
 
 """``python -m trimodal_ros.record``: what is printed, and errors in one line."""
 
-
 from bags import fill, STARTED, storage, torn, write_bag
 from conftest import so101_yaml
 import pytest

@@ -57,6 +57,7 @@ class RecorderClient:
     def __init__(self, recorder: str):
         self.recorder, self.answers = recorder, deque(maxlen=ANSWERS)
         self._statuses, self._heard_at, self.episode = {}, 0.0, ''
+        self._is_on_the_way = False   # what it told before it answered
         self._node = rclpy.create_node(f'console_{os.getpid()}')
         self._instruction = self._node.create_publisher(String, 'instruction', LATCHED_QOS)
         self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
@@ -78,9 +79,10 @@ class RecorderClient:
                     if status.name.startswith(prefix)}
         if statuses:
             self._statuses, self._heard_at = statuses, time.monotonic()
-            if 'state' in statuses:
+            if 'state' in statuses and not self._is_on_the_way:
                 values = {item.key: item.value for item in statuses['state'].values}
                 self.episode = values.get('episode', '')
+            self._is_on_the_way = False
 
     @property
     def statuses(self) -> dict:
@@ -100,6 +102,7 @@ class RecorderClient:
             self.answers.append(f'{mark}{name}: {response.message}')
             if response.success and name != 'keep':   # known before it is told again
                 self.episode = response.message if name in ('start', 'redo') else ''
+                self._is_on_the_way = True
         client.call_async(Trigger.Request()).add_done_callback(note)
 
     def say(self, instruction: str) -> None:
@@ -183,10 +186,11 @@ def console(recorder: str = 'recorder') -> None:
 
 def _run(client: RecorderClient, keys: Keys, stop: threading.Event) -> None:
     desk = Desk(client)
-    with Live(console=Console(), screen=True, auto_refresh=False) as live:
+    console = Console()
+    with Live(console=console, screen=True, auto_refresh=False) as live:
         while desk.is_open and not stop.is_set():
-            live.update(draw(Shown(client.recorder, client.statuses, list(client.answers),
-                                   desk.typed)), refresh=True)
+            shown = Shown(client.recorder, client.statuses, list(client.answers), desk.typed)
+            live.update(draw(shown, console.width), refresh=True)
             desk.take(keys.read(DRAW_S))
     if client.episode:
         print(f'{client.recorder} is still recording {client.episode}')

@@ -14,7 +14,6 @@
 
 """Errors of predicted chunks, against slow and obvious versions."""
 
-
 import numpy as np
 import pytest
 from vectors import normal

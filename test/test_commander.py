@@ -14,8 +14,6 @@
 
 """When is decided and when is held: the policy node without ROS, on a clock of the test's."""
 
-
-
 from commander_bench import ROBOT, SENTENCE, SlowlyTurning
 import numpy as np
 

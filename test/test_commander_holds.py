@@ -14,7 +14,6 @@
 
 """When the commander holds, at once or soon enough, and what ends a hold."""
 
-
 import threading
 
 from commander_bench import (

@@ -122,11 +122,17 @@ def test_one_person_records_by_keys(ros, tmp_path):
         wait_for(lambda: graph.session.intake.ring.length_s > 0.3, 'something to remember')
         screen.press('k')
         screen.shows('keep: ')
+        screen.forget()
+        screen.press('s')
+        screen.shows('start: ')
+        screen.press('q')
+        screen.shows('! quit: ')
         screen.press('q')
         assert screen.ends() == 0
+        screen.shows('is still recording')
         screen.assert_restored()
     infos = [read_info(path) for path in find_episodes(tmp_path / 'out')]
-    assert [info.outcome for info in infos] == ['success', 'failure', 'unknown', 'unknown']
+    assert [info.outcome for info in infos] == ['success', 'failure', *['unknown'] * 3]
     assert {(info.instruction, info.operator) for info in infos} == {('put the cube down', 'Ada')}
 
 
@@ -153,7 +159,7 @@ class Asked:
     """Stands in for the recorder's client, and notes what it is asked."""
 
     def __init__(self):
-        self.asked = []
+        self.asked, self.answers, self.episode = [], [], ''
 
     def ask(self, name):
         self.asked.append(name)
@@ -171,10 +177,23 @@ def test_keys_of_an_instruction_are_no_orders():
     assert asked.asked == [('say', 's y')] and not desk.is_open
 
 
-def drawn(**changes) -> str:
-    console = Console(width=140, force_terminal=False)
+def test_an_episode_under_way_is_not_left_by_mistake():
+    """Catches a recorder that goes on for the night because somebody has pressed q."""
+    client = Asked()
+    desk = Desk(client)
+    client.episode = '/data/episode_0003'
+    for keys in ('q', 'kq'):
+        for key in keys:
+            desk.press(key)
+        assert desk.is_open and '! quit: /data/episode_0003 is still' in client.answers[-1]
+    desk.press('q')
+    assert not desk.is_open
+
+
+def drawn(width=140, **changes) -> str:
+    console = Console(width=width, force_terminal=False)
     with console.capture() as capture:
-        console.print(draw(Shown('recorder', **changes)))
+        console.print(draw(Shown('recorder', **changes), width))
     return capture.get()
 
 
@@ -193,6 +212,20 @@ def test_what_is_wrong_is_on_the_screen():
                   '3 messages dropped', 's  start'):
         assert shown in text, f'{shown!r} is missing in:\n{text}'
     assert 'nothing is heard' in drawn()
+
+
+@pytest.mark.parametrize('width', [80, 110, 140])
+def test_figures_are_whole_in_a_narrow_terminal(width):
+    """Catches rates and findings cut to a letter and dots where the terminal is not wide."""
+    topic, finding = 'policy/debug/alignment/image_sentence', '12 gaps over 0.2 s, longest 1.203 s'
+    statuses = {topic: status('', DiagnosticStatus.WARN, f'{topic}: {finding}', {
+        'rate_hz': '499.8', 'mb_s': '27.650', 'dropped': '1203', 'longest_gap_s': '1.203',
+        'skew_s': '0.033', 'oldest_s': '0.013'})}
+    text = drawn(width, statuses=statuses)
+    table = text[text.index('topic'):text.index(' s  start')]
+    assert '…' not in table and '499.8' in table and '1203' in table
+    assert all(word in table for word in finding.split())
+    assert ('27.650' in table) == (width == 140)
 
 
 def test_a_pasted_text_is_no_row_of_orders():

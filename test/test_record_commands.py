@@ -14,9 +14,10 @@
 
 """``python -m trimodal_ros.record``: what is printed, and errors in one line."""
 
-
 from bags import fill, STARTED, storage, torn, write_bag
+from conftest import so101_yaml
 import pytest
+from test_sync import bag_of
 
 from trimodal_ros.record.__main__ import main
 from trimodal_ros.record.episode import EpisodeError, EpisodeInfo
@@ -80,3 +81,42 @@ def test_recover_reports_each_leftover(tmp_path, capsys):
 def test_a_folder_that_is_none_is_named(tmp_path):
     with pytest.raises(EpisodeError, match='nowhere is not a directory'):
         recover(tmp_path / 'nowhere')
+
+
+@pytest.fixture
+def other_robot(tmp_path):
+    """A YAML of an arm with a joint of another name."""
+    path = tmp_path / 'other.yaml'
+    path.write_text(so101_yaml().read_text().replace('shoulder_pan', 'base'))
+    return path
+
+
+@pytest.mark.parametrize('command', ['export', 'sync'])
+def test_another_robot_is_named(tmp_path, so101, other_robot, command, capsys):
+    """Catches 'joint_states: missing' where they are there, and --robot is wrong."""
+    bag_of(tmp_path / 'bags' / 'one', so101)
+    out = ['--out', tmp_path / 'dataset'] if command == 'export' else []
+    with pytest.raises(SystemExit) as ended:
+        main([command, *map(str, [tmp_path / 'bags', '--robot', other_robot, *out])])
+    told = f'{ended.value}{capsys.readouterr().out}'
+    assert f'recorded on robot {so101.content_hash}, so101 is ' in told
+
+
+def test_sync_goes_on_where_one_is_damaged(tmp_path, so101, capsys):
+    """Catches a report on a night of recordings that ends at the first damaged one."""
+    for name in ('one', 'two'):
+        bag_of(tmp_path / name, so101)
+    (tmp_path / 'one' / 'metadata.yaml').write_text('{')
+    with pytest.raises(SystemExit):
+        main(['sync', str(tmp_path)])
+    printed = capsys.readouterr().out
+    assert 'fault: ' in printed and 'two: 10 of 10 moments can be used' in printed
+
+
+@pytest.mark.parametrize('arguments, complaint', [
+    (['sync'], 'no folder of episodes is named'),
+    (['sync', '.', '--robot', 'no.yaml'], 'no.yaml: No such file or directory')])
+def test_errors_are_one_line(arguments, complaint):
+    """Catches a bare 'Errno 2', and a sentence without its object."""
+    with pytest.raises(SystemExit, match=f'^error: {complaint}$'):
+        main(arguments)

@@ -12,38 +12,21 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Health of streams, the gate, the ring and who commanded: without a graph."""
+"""Health of streams, and when their messages came: without a graph."""
 
 from dataclasses import replace
-import time
+import itertools
 
 import pytest
+from streams import CAMERA, JOINTS, LIMITS, MS, samples, shifted, START_NS, WANTED
 
-from trimodal_ros.record.gate import missing, Seen
 from trimodal_ros.record.health import Health, health_of
-from trimodal_ros.record.messages import BAG_TYPES, message_class, serialize
-from trimodal_ros.record.provenance import Provenance
+from trimodal_ros.record.messages import BAG_TYPES, serialize
 from trimodal_ros.record.receipts import Numbers, Receipts
-from trimodal_ros.record.ring import Ring
 from trimodal_ros.record.sample import content_digest, header_stamp_ns, Sample
-from trimodal_ros.record.selection import read_selection, SelectionError, Wanted
+from trimodal_ros.record.selection import Wanted
 from trimodal_ros.record.stream_health import Limits
-from trimodal_ros.spec import NS_PER_S, RobotSpec
-
-START_NS = 1000 * NS_PER_S
-MS = NS_PER_S // 1000
-CAMERA, JOINTS = 'front/image_raw', 'joint_states'
-LIMITS = Limits()
-WANTED = {CAMERA: Wanted(CAMERA, True, max_gap_s=0.2, min_rate_hz=15.0),
-          JOINTS: Wanted(JOINTS, True, max_gap_s=0.1)}
-
-
-def samples(topic=CAMERA, count=30, every_ms=33, **changes) -> list[Sample]:
-    """Return samples that come regularly, 5 ms after their stamp, each of another content."""
-    times = [START_NS + n * every_ms * MS for n in range(count)]
-    return [Sample(topic, time, b'12345678', time, time - 5 * MS,
-                   number if topic == CAMERA else None)._replace(**changes)
-            for number, time in enumerate(times)]
+from trimodal_ros.spec import NS_PER_S
 
 
 def findings(*streams, limits=LIMITS) -> list[str]:
@@ -57,13 +40,6 @@ def findings(*streams, limits=LIMITS) -> list[str]:
 def test_what_is_well_has_no_findings():
     """Catches an alarm that always rings."""
     assert findings(samples(), samples(JOINTS, 500, 2)) == []
-
-
-def shifted(stream, first, by_ms):
-    """Return a stream of which all from one on comes later, and is stamped later."""
-    return stream[:first] + [each._replace(received_ns=each.received_ns + by_ms * MS,
-                                           stamp_ns=each.stamp_ns + by_ms * MS)
-                             for each in stream[first:]]
 
 
 def changed(stream, index, **values):
@@ -185,11 +161,9 @@ def test_times_of_receipt_are_in_order():
 
 def test_a_clock_that_is_set_back_is_noticed_and_a_pause_is_not():
     """Catches a busy machine, which stands still, taken for a clock that was set back."""
-    def paused() -> int:
-        now_ns = time.time_ns()
-        time.sleep(0.6)
-        return now_ns
-    receipts = Receipts(paused, simulated=False)
+    passed = itertools.count(0, NS_PER_S)   # the machine stands still for a second at each look
+    receipts = Receipts(lambda: 10**18 + next(passed), simulated=False,
+                        steady=lambda: next(passed))
     for _ in range(3):
         receipts.look()
         assert not receipts.set_back_ns
@@ -211,128 +185,3 @@ def test_numbers_tell_what_got_lost():
     for number in (12, 4000, 13, 4001):
         numbers.follow(number)
     assert numbers.lost(['a', 'b']) == 0 and numbers.lost(['a', 'b']) == 0
-
-
-# -- the gate
-
-
-def test_gate_names_what_is_missing_and_what_is_known_of_it():
-    """Catches an episode without its camera, and a refusal that doesn't say which."""
-    now_ns, required = START_NS, Wanted('a', required=True)
-    cases = {
-        'a: nobody publishes it': Seen(required),
-        'a: published by x, but nothing has come yet': Seen(required, 'T', ['x', 'x']),
-        'a: published by x, but silent for 2.0 s; alive is once in 1 s': Seen(
-            required, 'T', ['x'], newest_ns=now_ns - 2 * NS_PER_S),
-        'a: has two types': Seen(required, 'T', ['x'], 'has two types', newest_ns=now_ns)}
-    for text, seen in cases.items():
-        assert missing([seen], now_ns, 1.0) == [text]
-    alive = Seen(required, 'T', ['x'], newest_ns=now_ns - NS_PER_S // 2)
-    latched = Seen(required, 'T', [], latched=True, newest_ns=1)
-    assert missing([alive, latched, Seen(Wanted('b'))], now_ns, 1.0) == []
-
-
-# -- the ring
-
-
-def test_ring_keeps_the_last_seconds_and_bytes():
-    """Catches a memory that grows, and one that forgets too much."""
-    ring = Ring(0.5, 10**6)
-    for sample in samples():
-        ring.add(sample)
-    assert 0.46 <= ring.length_s <= 0.5
-    small = Ring(60.0, 80)
-    for sample in samples():
-        small.add(sample)
-    assert small.bytes == 80 and len(small.take_all()) == 10 and small.bytes == 0
-
-
-def test_ring_remembers_what_was_latched_before_it_begins():
-    """Catches a kept episode that doesn't know its instruction any more."""
-    ring = Ring(0.5, 10**6)
-    for text in (b'first', b'second'):
-        ring.add(Sample('instruction', START_NS, text), latched=True)
-    for sample in samples():
-        ring.add(sample)
-    kept = ring.take_all()
-    assert kept[0].data == b'second' and kept[0].received_ns == kept[1].received_ns
-    for sample in shifted(samples(), 0, 2000):
-        ring.add(sample)
-    assert ring.take_all()[0].data == b'second'
-
-
-# -- who commanded
-
-
-def told(topic: str, time_ns: int, value='') -> Sample:
-    if topic == 'takeover':
-        data = serialize(message_class('std_msgs/msg/Bool')(data=value))
-    elif topic == 'instruction':
-        data = serialize(BAG_TYPES.String(data=value))
-    elif topic == 'policy/decision':
-        status = message_class('diagnostic_msgs/msg/DiagnosticStatus')
-        pair = message_class('diagnostic_msgs/msg/KeyValue')
-        data = serialize(message_class('diagnostic_msgs/msg/DiagnosticArray')(
-            header=BAG_TYPES.header(time_ns), status=[status(
-                level=0, name='decision', message='commanded', hardware_id='',
-                values=[pair(key='checkpoint', value=value)])]))
-    else:
-        data = b''
-    return Sample(topic, time_ns, data)
-
-
-@pytest.mark.parametrize('told_of, source', [
-    ([('joint_trajectory',), ('policy/decision', 'abc'), ('joint_trajectory',)], 'policy'),
-    ([('joint_trajectory',), ('policy/decision', 'abc'), ('takeover', True),
-      ('joint_trajectory',), ('takeover', False)], 'mixed'),
-    ([('takeover', True), ('joint_trajectory',)], 'teleoperation'),
-    ([('takeover', True), ('policy/decision', 'abc'), ('joint_trajectory',)], 'teleoperation'),
-    ([('joint_trajectory',)], 'teleoperation'),
-    ([('policy/decision', 'abc')], 'unknown'),
-    ([], 'unknown')])
-def test_source_is_who_commanded(told_of, source):
-    """Catches teleoperation that is trained on as if a policy had done it."""
-    provenance = Provenance()
-    for time_ns, (topic, *value) in enumerate(told_of):
-        provenance.feed(told(topic, time_ns, *value))
-    assert provenance.source(100) == source
-
-
-def test_interventions_are_the_times_of_a_takeover():
-    """Catches a heartbeat that opens an intervention each time, and one that never ends."""
-    provenance = Provenance('put it there', is_taken_over=True, from_ns=5)
-    for time_ns, value in ((7, True), (10, False), (12, False), (20, True), (22, True)):
-        provenance.feed(told('takeover', time_ns, value))
-    assert provenance.interventions(30) == ((5, 10), (20, 30))
-    provenance.feed(told('policy/decision', 25, 'abc'))
-    assert provenance.checkpoint == 'abc'
-
-
-# -- the selection
-
-
-def test_selection_of_the_package(so101):
-    """Catches a default that records less than a policy run needs."""
-    from trimodal_ros.paths import share_dir
-    wanted = read_selection(share_dir() / 'config' / 'recorder.yaml', so101)
-    required = {each.name for each in wanted if each.required}
-    assert required == {'front/image_raw', 'wrist/image_raw', 'joint_states', 'instruction'}
-    assert {'joint_trajectory', 'takeover', 'joy', 'policy/decision', 'policy/debug/*',
-            '/diagnostics'} == {each.name for each in wanted} - required
-
-
-@pytest.mark.parametrize('text, complaint', [
-    ('topics: {a: }', 'expected the keys cameras and topics'),
-    ('{cameras: , topics: {a: {maxgap: 1}}}', 'a: expected some of required, max_gap_s'),
-    ('{cameras: , topics: {a: {max_gap_s: soon}}}', "max_gap_s: 'soon', expected a number"),
-    ('{cameras: , topics: {"a/*": {required: true}}}', "a pattern can't be required"),
-    ('{cameras: , topics: [a]}', 'expected names with their options'),
-    ('{cameras: , topics: {"a b": }}', "'a b' is not the name of a topic"),
-    ('{', 'is not a readable YAML file')])
-def test_selection_that_says_nothing_clear_is_refused(tmp_path, text, complaint):
-    """Catches a typing error that leaves a topic out."""
-    path = tmp_path / 'recorder.yaml'
-    path.write_text(text)
-    with pytest.raises(SelectionError, match='recorder.yaml') as error:
-        read_selection(path, RobotSpec.make_example())
-    assert complaint in str(error.value)

@@ -14,12 +14,14 @@
 
 """The cache of frames: read once, added to, cleared of what is stale; what can't be read."""
 
+from dataclasses import replace
 import os
 import shutil
 
 from conftest import small_settings
 import numpy as np
 import pytest
+from test_sync import bag_of
 
 from trimodal_ros.evaluate.gallery import embed_episodes, GalleryError
 from trimodal_ros.plan.checkpoint import load_checkpoint, read_config
@@ -76,6 +78,19 @@ def test_where_nothing_is_readable_it_is_said_why(bags, so101):
     for _ in range(2):
         with pytest.raises(EpisodeError, match='no frame in 0 episodes.*4 unreadable, as bags/'):
             open_frames([bags], so101, 'demonstration', 1)
+    shutil.rmtree(bags)
+    bag_of(bags / 'one', so101)
+    other = replace(so101, joints=(replace(so101.joints[0], name='base'), *so101.joints[1:]))
+    with pytest.raises(EpisodeError, match=f'recorded on robot {so101.content_hash}'):
+        open_frames([bags], other, 'demonstration', 1)
+
+
+def test_one_episode_is_too_few(bags, tmp_path):
+    """Catches a traceback of a process where a sentence would do."""
+    for number in (1, 2, 3):
+        shutil.rmtree(bags / f'seed_{number}')
+    with pytest.raises(ValueError, match='1 episode to train on, expected at least 2'):
+        train(small_settings(bags), tmp_path / 'out', processes=2, workers=1)
 
 
 def test_only_what_is_new_is_read_and_what_is_stale_goes(bags, so101):

@@ -41,6 +41,7 @@ from ..record.episode import (
     EpisodeInfo,
     find_episodes,
     fingerprint,
+    of_other_robot,
     read_info,
     start_of,
 )
@@ -164,9 +165,8 @@ def _embed_episode(policy: Policy, path: Path,
                    every_s: float) -> tuple[dict[str, np.ndarray], dict]:
     """Return stamps and vectors of an episode's moments, and what it is about."""
     info = read_info(path)
-    if info.robot != policy.robot.content_hash:
-        raise EpisodeError(f'{path}: recorded on robot {info.robot}, the checkpoint was trained '
-                           f'for {policy.robot.name} ({policy.robot.content_hash})')
+    if other := of_other_robot(info, policy.robot):
+        raise EpisodeError(f'{path}: {other}')
     dropped: Counter[str] = Counter()
     moments = read_commanded(path, policy.robot, Sampling(every_s), dropped)
     stamps, views, chunks = [], [], []

@@ -48,11 +48,16 @@ ENTER, ESCAPE, BACKSPACE = ('\r', '\n'), '\x1b', ('\x7f', '\b')
 
 
 class RecorderClient:
-    """Hears a recorder and asks it; spins a node on a thread of its own."""
+    """
+    Hears a recorder and asks it; spins a node on a thread of its own.
+
+    ``episode`` is what it is recording, '' for nothing, as far as it has told.
+    """
 
     def __init__(self, recorder: str):
         self.recorder, self.answers = recorder, deque(maxlen=ANSWERS)
-        self._statuses, self._heard_at = {}, 0.0
+        self._statuses, self._heard_at, self.episode = {}, 0.0, ''
+        self._is_on_the_way = False   # what it told before it answered
         self._node = rclpy.create_node(f'console_{os.getpid()}')
         self._instruction = self._node.create_publisher(String, 'instruction', LATCHED_QOS)
         self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
@@ -74,6 +79,10 @@ class RecorderClient:
                     if status.name.startswith(prefix)}
         if statuses:
             self._statuses, self._heard_at = statuses, time.monotonic()
+            if 'state' in statuses and not self._is_on_the_way:
+                values = {item.key: item.value for item in statuses['state'].values}
+                self.episode = values.get('episode', '')
+            self._is_on_the_way = False
 
     @property
     def statuses(self) -> dict:
@@ -91,6 +100,9 @@ class RecorderClient:
             response = future.result()
             mark = '' if response.success else '! '
             self.answers.append(f'{mark}{name}: {response.message}')
+            if response.success and name != 'keep':   # known before it is told again
+                self.episode = response.message if name in ('start', 'redo') else ''
+                self._is_on_the_way = True
         client.call_async(Trigger.Request()).add_done_callback(note)
 
     def say(self, instruction: str) -> None:
@@ -105,12 +117,16 @@ class RecorderClient:
 
 
 class Desk:
-    """What keys do; ``is_open`` until one of them says quit."""
+    """
+    What keys do; ``is_open`` until one of them says quit.
+
+    An episode under way is not left by mistake: then quit is to be said twice.
+    """
 
     def __init__(self, client: RecorderClient):
         self._client = client
         self.typed: str | None = None
-        self.is_open = True
+        self.is_open, self._is_warned = True, False
 
     def take(self, keys: str) -> None:
         """Take keys that came at once: pasted text is no row of orders."""
@@ -128,8 +144,14 @@ class Desk:
             self._client.ask(KEYS[key])
         elif key == 'i':
             self.typed = ''
+        elif key == 'q' and self._client.episode and not self._is_warned:
+            self._client.answers.append(f'! quit: {self._client.episode} is still being '
+                                        'recorded: y, n or e ends it; q again leaves it on')
+            self._is_warned = True
+            return
         elif key == 'q':
             self.is_open = False
+        self._is_warned = False
 
     def _type(self, key: str) -> None:
         if key in ENTER:
@@ -164,11 +186,14 @@ def console(recorder: str = 'recorder') -> None:
 
 def _run(client: RecorderClient, keys: Keys, stop: threading.Event) -> None:
     desk = Desk(client)
-    with Live(console=Console(), screen=True, auto_refresh=False) as live:
+    console = Console()
+    with Live(console=console, screen=True, auto_refresh=False) as live:
         while desk.is_open and not stop.is_set():
-            live.update(draw(Shown(client.recorder, client.statuses, list(client.answers),
-                                   desk.typed)), refresh=True)
+            shown = Shown(client.recorder, client.statuses, list(client.answers), desk.typed)
+            live.update(draw(shown, console.width), refresh=True)
             desk.take(keys.read(DRAW_S))
+    if client.episode:
+        print(f'{client.recorder} is still recording {client.episode}')
 
 
 def main(args: list[str] | None = None) -> None:

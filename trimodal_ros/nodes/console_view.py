@@ -30,10 +30,11 @@ KEYS = {   # what they ask the recorder for
     'k': 'keep'}
 OTHER_KEYS = {'i': 'instruction', 'q': 'quit'}
 STYLES = {DiagnosticStatus.OK: 'green', DiagnosticStatus.WARN: 'yellow'}
-COLUMNS = {   # heading, value of the topic's status
-    'Hz': 'rate_hz', 'MB/s': 'mb_s', 'gaps': 'gaps', 'longest s': 'longest_gap_s',
-    'oldest s': 'oldest_s', 'skew s': 'skew_s', 'same': 'duplicates', 'lost': 'lost',
-    'dropped': 'dropped'}
+COLUMNS = {   # heading, value of the topic's status; in a narrow terminal the first of them
+    'Hz': 'rate_hz', 'dropped': 'dropped', 'lost': 'lost', 'gaps': 'gaps',
+    'longest s': 'longest_gap_s', 'skew s': 'skew_s', 'oldest s': 'oldest_s',
+    'same': 'duplicates', 'MB/s': 'mb_s'}
+TEXT_WIDTH = 24    # of topic and of health, at least; longer ones go on in the next line
 ENDINGS = ('success', 'failure', 'unknown', 'discarded', 'failed')
 
 
@@ -52,13 +53,13 @@ class Shown:
     typed: str | None = None
 
 
-def draw(shown: Shown) -> RenderableType:
-    """Return the screen."""
+def draw(shown: Shown, width: int) -> RenderableType:
+    """Return the screen, of ``width`` characters."""
     if not shown.statuses:
         top = [Text(f'nothing is heard of {shown.recorder!r} on /diagnostics: is it running, on '
                     'this ROS_DOMAIN_ID?', 'bold red')]
     else:
-        top = [_headline(shown), _figures(shown), _topics(shown)]
+        top = [_headline(shown), _figures(shown), _topics(shown, width)]
     answers = [Text(line, 'red' if line.startswith('!') else '') for line in shown.answers]
     return Group(*top, Text(), *answers, Text(), _prompt(shown))
 
@@ -102,19 +103,30 @@ def _trouble(disk: DiagnosticStatus | None) -> Text:
     return Text(f'{disk.message}\n', 'bold red')
 
 
-def _topics(shown: Shown) -> Table:
+def _topics(shown: Shown, width: int) -> Table:
+    topics = {part: status for part, status in shown.statuses.items()
+              if part not in ('state', 'disk')}
+    columns = _columns([_values(status) for status in topics.values()], width)
     table = Table(box=None, pad_edge=False, header_style='bold')
-    table.add_column('topic', no_wrap=True)
-    for heading in COLUMNS:
+    table.add_column('topic', overflow='fold')
+    for heading in columns:
         table.add_column(heading, justify='right', no_wrap=True)
-    table.add_column('health', overflow='ellipsis', no_wrap=True)
-    for part, status in shown.statuses.items():
-        if part not in ('state', 'disk'):
-            values = _values(status)
-            text = status.message.removeprefix(f'{part}: ')
-            table.add_row(part, *(values.get(name, '') for name in COLUMNS.values()),
-                          Text(text, STYLES.get(status.level, 'bold red')))
+    table.add_column('health', overflow='fold')
+    for part, status in topics.items():
+        values, text = _values(status), status.message.removeprefix(f'{part}: ')
+        table.add_row(part, *(values.get(COLUMNS[heading], '') for heading in columns),
+                      Text(text, STYLES.get(status.level, 'bold red')))
     return table
+
+
+def _columns(rows: Sequence[Mapping[str, str]], width: int) -> list[str]:
+    """Return the headings of the figures there is room for, each in full."""
+    left, chosen = width - 2 * TEXT_WIDTH, []
+    for heading, name in COLUMNS.items():
+        left -= 2 + max(len(heading), *(len(row.get(name, '')) for row in rows), 0)
+        if left >= 0:
+            chosen.append(heading)
+    return chosen
 
 
 def _prompt(shown: Shown) -> Text:

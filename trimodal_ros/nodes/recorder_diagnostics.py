@@ -62,7 +62,7 @@ class RecorderDiagnostics:
             seconds = (now_ns - recording.health.start_ns) / NS_PER_S
             values |= {'episode': str(recording.writer.path), 'seconds': f'{seconds:.1f}',
                        'recorded_instruction': recording.instruction}
-            bad = recording.health.report(now_ns)['findings']
+            bad = recording.report(now_ns)['findings']
             return (WARN if bad else OK), 'recording' + (', with findings' if bad else ''), values
         if session.failure:
             return ERROR, session.failure, values

@@ -28,6 +28,8 @@ from pathlib import Path
 
 import yaml
 
+from ..spec import RobotSpec
+
 METADATA_KEY = 'trimodal_ros'
 METADATA_FILE = 'metadata.yaml'
 PARTIAL_SUFFIX = '.partial'
@@ -150,6 +152,14 @@ def start_of(path: Path) -> int:
         return read_metadata(path)['starting_time']['nanoseconds_since_epoch']
     except (KeyError, TypeError) as error:
         raise EpisodeError(f'{path}: {METADATA_FILE} has no starting_time') from error
+
+
+def of_other_robot(info: EpisodeInfo, robot: RobotSpec) -> str:
+    """Say that an episode was recorded on another robot, '' where it wasn't."""
+    if info.robot == robot.content_hash:
+        return ''
+    return (f'recorded on robot {info.robot}, {robot.name} is {robot.content_hash}: its joints, '
+            'cameras, rate or horizon are others')
 
 
 def read_info(path: Path) -> EpisodeInfo:

@@ -104,10 +104,14 @@ class Health:
             return []
         return [f'silent for {silent_s:.2f} s, at most {stream.max_gap_s:g} s is allowed']
 
-    def report(self, now_ns: int) -> dict:
-        """Return the verdict, as EpisodeInfo has it, with all findings and figures."""
+    def report(self, now_ns: int, other: str = '') -> dict:
+        """
+        Return the verdict, as EpisodeInfo has it, with all findings and figures.
+
+        ``other`` is a finding for now, '' for none.
+        """
         duration_s = (now_ns - self.start_ns) / NS_PER_S
-        findings = [*self.findings, *(
+        findings = [*self.findings, *filter(None, [other]), *(
             f'{name}: {text}' for name, texts in self.stream_findings(now_ns).items()
             for text in texts)]
         return {'verdict': BAD if findings else GOOD, 'findings': findings,

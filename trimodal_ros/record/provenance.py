@@ -24,6 +24,8 @@ from .selection import DECISION, INSTRUCTION, TAKEOVER, TRAJECTORY, TYPES
 from ..observe.instruction import InstructionError, normalize_instruction
 
 TOPICS = (INSTRUCTION, TAKEOVER, DECISION, TRAJECTORY)
+COMMANDED = 'commanded'   # by the record of a decision
+SURELY = 2                # decisions: the command of one may have come before the episode began
 POLICY, TELEOPERATION, MIXED, UNKNOWN = 'policy', 'teleoperation', 'mixed', 'unknown'
 
 
@@ -39,7 +41,8 @@ class Provenance:
         self.checkpoint = ''
         self._taken_ns = from_ns if is_taken_over else None
         self._interventions: list[tuple[int, int]] = []
-        self._decisions = self._free = 0  # records; trajectories while nobody had taken over
+        self._decisions = self._commanding = 0   # records, and those of plans that went out
+        self._trajectories = self._free = 0      # and those while nobody had taken over
 
     @property
     def number(self) -> int:
@@ -53,6 +56,7 @@ class Provenance:
     def feed(self, sample: Sample) -> None:
         """Take one sample of one of TOPICS."""
         if sample.topic == TRAJECTORY:  # too long to deserialize for nothing
+            self._trajectories += 1
             self._free += self._taken_ns is None
             return
         message = TYPESTORE.deserialize_cdr(sample.data, TYPES[sample.topic])
@@ -82,6 +86,15 @@ class Provenance:
         values = {item.key: item.value for item in status.values}
         self.checkpoint = values.get('checkpoint', '') or self.checkpoint
         self._decisions += 1
+        self._commanding += status.message == COMMANDED
+
+    @property
+    def finding(self) -> str:
+        """Say that a policy has commanded and no command was heard, '' where that isn't so."""
+        if self._trajectories or self._commanding < SURELY:
+            return ''
+        return (f'{TRAJECTORY}: nothing has come, and a policy has commanded {self._commanding} '
+                'times: is it remapped, or does it run dry?')
 
     def interventions(self, until_ns: int) -> tuple[tuple[int, int], ...]:
         """Return the times, from and to, in which somebody had taken over."""

@@ -28,22 +28,24 @@ class Receipts:
     """
     Times of receipt, in order: what was received until a look is fetched right after it.
 
-    ``set_back_ns`` is by how much the clock was set back between the last two looks, else 0.
+    ``set_back_ns`` is by how much the clock was set back between the last two looks, else 0;
+    ``steady`` is a clock in ns that is never set.
     """
 
-    def __init__(self, clock: Callable[[], int], simulated: bool):
-        self._clock, self._simulated = clock, simulated
+    def __init__(self, clock: Callable[[], int], simulated: bool,
+                 steady: Callable[[], int] = time.monotonic_ns):
+        self._clock, self._simulated, self._steady = clock, simulated, steady
         self._before_ns = self._now_ns = self._steady_ns = self.set_back_ns = 0
 
     def look(self) -> None:
         """Look at the clock: it is not taken for set back where this thread was held up."""
-        began_ns = time.monotonic_ns()
+        began_ns = self._steady()
         now_ns = self._clock()
         passed_ns = 0 if self._simulated else began_ns - self._steady_ns   # at least
         back_ns = self._now_ns + passed_ns - now_ns
         self.set_back_ns = back_ns if self._now_ns and back_ns > SET_BACK_NS else 0
         self._before_ns = now_ns if self.set_back_ns else self._now_ns
-        self._now_ns, self._steady_ns = now_ns, time.monotonic_ns()
+        self._now_ns, self._steady_ns = now_ns, self._steady()
 
     def of(self, noted_ns: int) -> int:
         """

@@ -92,6 +92,10 @@ class Recording:
             pass
         self.failure = failure
 
+    def report(self, now_ns: int) -> dict:
+        """Return the verdict by now, as EpisodeInfo has it."""
+        return self.health.report(now_ns, self.provenance.finding)
+
     def info(self, now_ns: int, outcome: str = 'unknown', health: dict | None = None):
         """Return all that is known by now."""
         return replace(

@@ -166,7 +166,7 @@ class Session:
                 if recording.failure:
                     raise EpisodeError(recording.failure)
                 return recording.writer.close(recording.info(
-                    until_ns, outcome, recording.health.report(until_ns)))
+                    until_ns, outcome, recording.report(until_ns)))
             except EpisodeError as error:
                 with self.lock:
                     self.ended.fail(ended)

@@ -28,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .episode import EpisodeError, read_info
+from .episode import EpisodeError, of_other_robot, read_info
 from .moments import Replay
 from ..observe.freshness import Freshness
 from ..observe.observer import Joined
@@ -100,16 +100,12 @@ class _Times:
 
 
 def measure_sync(path: Path, robot: RobotSpec, freshness: Freshness | None = None) -> EpisodeSync:
-    """
-    Return how an episode's streams go together; no image is decoded.
-
-    Raises EpisodeError where not even its metadata can be read.
-    """
+    """Return how an episode's streams go together, or its fault; no image is decoded."""
     replay, dropped, fault = Replay(path, robot, freshness), Counter(), ''
-    read_info(path)
     times = {name: _Times() for name in (*(c.name for c in robot.cameras), 'joints')}
     moments = 0
     try:
+        info = read_info(path)
         for joined in replay.joined(0.0, dropped):
             moments += 1
             for name, stamp in _stamps(joined):
@@ -117,6 +113,8 @@ def measure_sync(path: Path, robot: RobotSpec, freshness: Freshness | None = Non
                 times[name].age_ns.append(replay.now_ns - stamp)
     except EpisodeError as error:
         fault = str(error)
+    else:
+        fault = '' if moments else of_other_robot(info, robot)
     counts = replay.observer.counts
     streams = {name: StreamSync(counts[name], Spread.of(each.skew_ns), Spread.of(each.age_ns))
                for name, each in times.items()}

@@ -101,6 +101,10 @@ class BatchSource:
         episodes = self._draw.episodes
         held_out = episodes % HELD_OUT_EVERY == HELD_OUT_EVERY - 1
         self.train, self.held_out = episodes[~held_out], episodes[held_out]
+        if len(self.train) < 2:
+            raise ValueError(f'{len(self.train)} episode to train on, expected at least 2: the '
+                             'samples of a batch are told apart, each of another episode; record '
+                             'more')
         if episode_limit:
             if episode_limit > len(self.train):
                 raise ValueError(f'episode_limit {episode_limit}: there are {len(self.train)}')

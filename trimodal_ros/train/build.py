@@ -34,7 +34,7 @@ import numpy as np
 
 from ..progress import progress_bar
 from ..record.bag_metadata import message_counts
-from ..record.episode import EpisodeError, read_info
+from ..record.episode import EpisodeError, of_other_robot, read_info
 from ..record.moments import Moment, read_commanded, read_labelled, Sampling
 from ..spec import RobotSpec
 
@@ -88,8 +88,10 @@ def _read_episode(job: tuple[Path, Path, Recipe]) -> dict:
     path, folder, recipe = job
     folder.mkdir()
     try:
-        read_info(path)
-        return {**_frames_of(path, folder, recipe), 'fault': ''}
+        info, about = read_info(path), _frames_of(path, folder, recipe)
+        if not about['frames'] and (other := of_other_robot(info, recipe.robot)):
+            raise EpisodeError(f'{path}: {other}; {about["dropped"]}')
+        return {**about, 'fault': ''}
     except ValueError as error:  # EpisodeError, and what inputs are refused with
         if isinstance(error.__cause__, PermissionError):
             raise  # not for long

@@ -92,7 +92,9 @@ def train(settings: TrainingSettings, out: Path, device: str = 'cpu', processes:
     robot = RobotSpec.from_yaml(settings.robot)
     if not launched():
         _refuse_early(settings, robot, out, processes)
-        print(describe(_choose(settings, robot, workers)[1].account))  # built once, here
+        frames, chosen = _choose(settings, robot, workers)   # built once, here
+        print(describe(chosen.account))
+        _source(settings, frames, chosen, 0, processes)
     run_together(processes, _train, settings, robot, out, device, workers, save_every)
     return content_hash(out)
 
@@ -129,12 +131,18 @@ def _choose(settings: TrainingSettings, robot: RobotSpec,
     return frames, choose(frames, settings.selection)
 
 
+def _source(settings: TrainingSettings, frames: Frames, chosen: Chosen, process: int,
+            processes: int) -> BatchSource:
+    """Return where a process has its share of the batches from. Raises ValueError."""
+    return BatchSource(frames, settings.batch_size, settings.seed, settings.start_steps, process,
+                       processes, settings.episode_limit, chosen.weight_N)
+
+
 def _train(settings: TrainingSettings, robot: RobotSpec, out: Path, device: str, workers: int,
            save_every: int) -> None:
     with leader_first():
         frames, chosen = _choose(settings, robot, workers)
-    source = BatchSource(frames, settings.batch_size, settings.seed, settings.start_steps,
-                         rank(), group_size(), settings.episode_limit, chosen.weight_N)
+    source = _source(settings, frames, chosen, rank(), group_size())
     run = Run(settings, robot, source, out, device)
     last_row = run.go(save_every)
     training = {**_provenance(settings), 'frames': len(source.train_frames()),

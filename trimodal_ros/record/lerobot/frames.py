@@ -55,7 +55,7 @@ class EpisodeFrames:
 
     def __init__(self, path: Path, robot: RobotSpec, fps: int, label_topic: str,
                  freshness: Freshness | None = None):
-        self.path, self.fps, self.label_topic = path, fps, label_topic
+        self.path, self.robot, self.fps, self.label_topic = path, robot, fps, label_topic
         self._replay = Replay(path, replace(robot, rate_hz=float(fps), horizon=2), freshness)
         self._stamps: list[int] = []
         self._action_J: dict[int, np.ndarray] = {}   # by stamp

@@ -24,7 +24,7 @@ from .dataset_writer import DatasetWriter, Images
 from .frames import EpisodeFrames, stamps_of
 from .schema import DatasetError
 from .settings import Encoding
-from ..episode import EpisodeInfo, find_episodes, read_info
+from ..episode import EpisodeInfo, find_episodes, of_other_robot, read_info
 from ...observe.freshness import Freshness
 from ...observe.observer import Joined
 from ...progress import progress_bar
@@ -92,6 +92,8 @@ def _export_episode(writer: DatasetWriter, episode: EpisodeFrames) -> Exported:
         fault = str(error) if str(path) in str(error) else f'{path}: {error}'
     if not writer.episode_frames:
         reasons = ', '.join(episode.dropped) or 'no camera image'
+        if not fault and (other := of_other_robot(info, episode.robot)):
+            reasons += f'; {other}'
         return Exported(path, dropped=episode.dropped,
                         fault=fault or f'{path}: nothing can be observed: {reasons}')
     frames = writer.episode_frames

@@ -110,13 +110,13 @@ class SentenceEncoder(PretrainedEncoder):
         follows them would go unread.
         """
         if self.training and self.learns:
-            return self._encode([sentence])[0][0]
+            return self.encode([sentence])[0][0]
         if self._cached_at != self._weights_version():
             self._cache.clear()
             self._cached_at = self._weights_version()
         if sentence not in self._cache:
             with torch.inference_mode():
-                self._cache[sentence] = self._encode([sentence])[0][0].clone()
+                self._cache[sentence] = self.encode([sentence])[0][0].clone()
             if len(self._cache) > CACHED_SENTENCES:
                 self._cache.popitem(last=False)
         self._cache.move_to_end(sentence)
@@ -129,14 +129,15 @@ class SentenceEncoder(PretrainedEncoder):
         Raises InstructionError as ``tokens`` does.
         """
         if self.training and self.learns:
-            return self._encode(sentences)
+            return self.encode(sentences)
         tokens = [self.tokens(sentence) for sentence in sentences]
         token_BLW = nn.utils.rnn.pad_sequence(tokens, batch_first=True)
         length_B = torch.tensor([len(token) for token in tokens], device=token_BLW.device)
         position_L = torch.arange(token_BLW.shape[1], device=token_BLW.device)
         return token_BLW, position_L < length_B[:, None]
 
-    def _encode(self, sentences: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+    def encode(self, sentences: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what ``batch`` does, computed anew."""
         for sentence in sentences:
             self._check_length(sentence)
         inputs = self._tokenizer(sentences, **self._padding, return_attention_mask=True,

@@ -20,11 +20,13 @@ begins as it was. They are put in by ``peft``, without dropout, scaled by alpha 
 
 from __future__ import annotations
 
+import re
+
 import torch
 from torch import nn
 
 SCALE = 2
-UNUSED = r'(.*\.)?(pooler|head|visual_projection|text_projection)(\..*)?'  # after the features
+UNUSED = {'pooler', 'head', 'visual_projection', 'text_projection'}  # behind the features
 
 
 def add_adapters(field: str, model: nn.Module, rank: int) -> nn.ModuleDict:
@@ -35,16 +37,14 @@ def add_adapters(field: str, model: nn.Module, rank: int) -> nn.ModuleDict:
     """
     from peft import inject_adapter_in_model, LoraConfig
     from peft.tuners.lora import Linear
-    config = LoraConfig(r=rank, lora_alpha=SCALE * rank, lora_dropout=0.0,
-                        target_modules='all-linear', exclude_modules=UNUSED)
-    try:
-        inject_adapter_in_model(config, model)
-    except ValueError as error:
-        raise ValueError(f'{field}: no adapters in {type(model).__name__}: {error}') from error
+    names = [name for name, module in model.named_modules()
+             if isinstance(module, nn.Linear) and not set(name.split('.')) & UNUSED]
+    if not names:
+        raise ValueError(f'{field}: {type(model).__name__} has no linear layer for an adapter')
+    inject_adapter_in_model(LoraConfig(
+        r=rank, lora_alpha=SCALE * rank, target_modules='|'.join(map(re.escape, names))), model)
     layers = {name: module for name, module in model.named_modules()
               if isinstance(module, Linear)}
-    if not layers:
-        raise ValueError(f'{field}: {type(model).__name__} has no linear layer for an adapter')
     model.requires_grad_(False)
     adapters = nn.ModuleDict({name.replace('.', '/'): nn.ModuleDict(
         {'down': layer.lora_A, 'up': layer.lora_B}) for name, layer in layers.items()})

@@ -33,6 +33,7 @@ from safetensors.torch import load_file, save_file
 import torch
 
 from .encoders import describe_encoders, open_encoders, TOKENIZER
+from .exported import is_export
 from .folder import CARD, check_contents, check_fits, CheckpointError
 from .normalize import JointStatistics
 from .policy import DecoderName, Policy, PolicyConfig
@@ -89,6 +90,9 @@ def read_config(path: Path) -> dict:
     path = Path(path)
     if not path.is_dir():
         raise CheckpointError(f'checkpoint {path} does not exist or is not a folder')
+    if is_export(path):
+        raise CheckpointError(f'checkpoint {path} is an exported policy, which only plans; give '
+                              'the checkpoint it was exported from')
     check_contents(path, {'': (*PARTS, TOKENIZER), TOKENIZER: TOKENIZER_PARTS})
     for name in (WEIGHTS, CONFIG):
         if not (path / name).is_file():
@@ -106,6 +110,11 @@ def read_config(path: Path) -> dict:
 def read_policy_config(path: Path) -> PolicyConfig:
     """Return a checkpoint's architecture. Raises CheckpointError where the folder is damaged."""
     return _parse(path, read_config(path))[2]
+
+
+def read_robot(path: Path) -> RobotSpec:
+    """Return the robot of a checkpoint. Raises CheckpointError where the folder is damaged."""
+    return _parse(path, read_config(path))[0]
 
 
 def _parse(path: Path, config: Mapping) -> tuple[RobotSpec, JointStatistics, PolicyConfig]:

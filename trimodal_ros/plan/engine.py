@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args, Literal
 
-from .exported import is_export
+from .exported import identity_of, is_export, read_manifest
 from ..spec import RobotSpec
 
 Precision = Literal['float32', 'bfloat16']
@@ -75,3 +75,19 @@ def _refuse(path: Path, engine: Engine, why: str, **fitting: tuple[str, ...]) ->
     for name, values in fitting.items():
         if getattr(engine, name) not in values:
             raise ValueError(f'{name} {getattr(engine, name)!r} is not for {path}: {why}')
+
+
+def identity(path: Path) -> str:
+    """Return the content hash of a checkpoint, or of an exported policy."""
+    if is_export(path):
+        return identity_of(path)
+    from .checkpoint import content_hash
+    return content_hash(path)
+
+
+def trained_for(path: Path) -> RobotSpec:
+    """Return the robot of a checkpoint, or of an exported policy. Raises CheckpointError."""
+    if is_export(path):
+        return read_manifest(path).robot
+    from .checkpoint import read_robot
+    return read_robot(path)

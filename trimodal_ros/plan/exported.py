@@ -76,13 +76,15 @@ def read_export(path: Path, robot: RobotSpec | None = None) -> tuple[Export, dic
     """
     path = Path(path)
     check_contents(path, {'': (*FILES, MANIFEST, CARD)})
-    export = _parse(path)
+    export = read_manifest(path)
     if robot is not None:
         check_fits(path, export.robot, robot)
     return export, {name: _read(path, name, export.files.get(name)) for name in FILES}
 
 
-def _parse(path: Path) -> Export:
+def read_manifest(path: Path) -> Export:
+    """Return what the folder says of itself. Raises CheckpointError where it is damaged."""
+    path = Path(path)
     try:
         plain = json.loads((path / MANIFEST).read_text())
         version = plain.pop('format')

@@ -115,7 +115,7 @@ class FlowDecoder(Decoder):
         x_BN = noise_BTJ.flatten(1).to(context_BF.device)
         scene_BK = self.head.scene(context_BF)
         for step in range(EULER_STEPS):
-            t_B = x_BN.new_full((len(x_BN),), 1 - step / EULER_STEPS)
+            t_B = x_BN.new_full(x_BN.shape[:1], 1 - step / EULER_STEPS)
             x_BN = x_BN - self._velocity(x_BN, t_B, scene_BK) / EULER_STEPS
         return x_BN.unflatten(-1, self.shape_TJ)
 

@@ -26,14 +26,12 @@ from trimodal_ros.plan.onnx_policy import load_export
 from trimodal_ros.spec import Observation
 
 
-@pytest.mark.parametrize('vision, language, frozen', [
-    ('siglip', 'siglip', True), ('dinov2', 'clip', True), ('convnext', 'bert', False)])
-def test_pretrained_encoders_plan_the_same(zoo, so101, tmp_path, vision, language, frozen):
+@pytest.mark.parametrize('vision, language, rank', [('siglip', 'siglip', 0), ('dinov2', 'clip', 2)])
+def test_pretrained_encoders_plan_the_same(zoo, so101, tmp_path, vision, language, rank):
     """Catches pixels, padding, positions or adapters that ONNX takes otherwise."""
-    rank = 2 if vision == 'dinov2' else 0
     policy = make_policy(so101, replace(
-        SMALL, vision_encoder=str(zoo / vision), vision_frozen=frozen, vision_adapter_rank=rank,
-        language_encoder=str(zoo / language), language_frozen=frozen))
+        SMALL, vision_encoder=str(zoo / vision), vision_frozen=True, vision_adapter_rank=rank,
+        language_encoder=str(zoo / language)))
     one_step(policy, so101)
     save(tmp_path / 'checkpoint', policy.eval())
     seen = Observation.make_example(so101)

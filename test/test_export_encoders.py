@@ -26,7 +26,8 @@ from trimodal_ros.plan.onnx_policy import load_export
 from trimodal_ros.spec import Observation
 
 
-@pytest.mark.parametrize('vision, language, rank', [('siglip', 'siglip', 0), ('dinov2', 'clip', 2)])
+@pytest.mark.parametrize('vision, language, rank', [
+    ('siglip', 'siglip', 0), ('dinov2', 'clip', 2)])
 def test_pretrained_encoders_plan_the_same(zoo, so101, tmp_path, vision, language, rank):
     """Catches pixels, padding, positions or adapters that ONNX takes otherwise."""
     policy = make_policy(so101, replace(

@@ -147,6 +147,14 @@ def test_unequal_is_not_written(flow_checkpoint, flow_export, so101, tmp_path, m
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_one_file_can_not_hold_is_refused(flow_checkpoint, tmp_path, monkeypatch):
+    """Catches a model that is cut at 2 GB, or split into files."""
+    monkeypatch.setattr('trimodal_ros.export.graphs.MOST_BYTES', 1000)
+    with pytest.raises(ValueError, match='GB of weights, and one ONNX file holds'):
+        exporting.export(flow_checkpoint, tmp_path / 'out')
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_only_an_export_is_replaced(flow_checkpoint, copied, tmp_path):
     """Catches a checkpoint, or somebody's own files, overwritten by an export of it."""
     checkpoint = shutil.copytree(flow_checkpoint, tmp_path / 'checkpoint')
@@ -262,6 +270,25 @@ def test_provider_that_does_not_start_is_refused(flow_export, monkeypatch):
         open_policy(flow_export, engine=Engine(provider='CUDAExecutionProvider'))
 
 
+def test_gpu_computes_in_whole_float32(flow_export, monkeypatch):
+    """Catches a GPU that rounds to 10 bits, and plans that are off by more than was checked."""
+    asked = []
+
+    class Session:
+        def __init__(self, data, options, providers):
+            asked.append(providers)
+
+        def get_providers(self):
+            return ['CUDAExecutionProvider', 'CPUExecutionProvider']
+
+        def disable_fallback(self):
+            pass
+    monkeypatch.setattr(onnxruntime, 'InferenceSession', Session)
+    monkeypatch.setattr(runtime, 'available_providers', lambda: ('CUDAExecutionProvider',))
+    open_policy(flow_export, engine=Engine(provider='CUDAExecutionProvider'))
+    assert asked == 2 * [[('CUDAExecutionProvider', {'use_tf32': '0'}), 'CPUExecutionProvider']]
+
+
 def test_engines_are_for_their_kind_of_folder(flow_checkpoint, flow_export):
     """Catches a parameter that has no effect, and nobody knows."""
     for engine, folder, message in (
@@ -281,4 +308,5 @@ def test_benchmark_names_the_fastest_and_the_missing(flow_checkpoint, flow_expor
     lines = table(rows).splitlines()
     assert {row['way'] for row in rows} == {'PyTorch, eager', 'CPUExecutionProvider', 'Missing'}
     assert [row['p50'] for row in rows[:-1]] == sorted(row['p50'] for row in rows[:-1])
+    assert all(row['off_rad'] < 1e-4 for row in rows[:-1])
     assert lines[-1] == f'fastest here: {rows[0]["way"]}' and 'not available here' in lines[-2]

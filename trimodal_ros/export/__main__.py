@@ -19,6 +19,8 @@ from pathlib import Path
 
 import tyro
 
+from ..command_line import one_line_errors
+
 
 def run(checkpoint: Path, out: Path, episodes: Path | None = None, benchmark: bool = False,
         plans: int = 200, threads: int = 1, compiled: bool = True) -> None:
@@ -56,12 +58,8 @@ def run(checkpoint: Path, out: Path, episodes: Path | None = None, benchmark: bo
 
 
 def main(args: list[str] | None = None) -> None:
-    try:
+    with one_line_errors(ArithmeticError, interrupted='interrupted; nothing was written'):
         tyro.cli(run, args=args, prog='trimodal_ros.export')
-    except (ValueError, ArithmeticError, OSError) as error:
-        raise SystemExit(f'error: {error}') from error
-    except KeyboardInterrupt:
-        raise SystemExit('interrupted; nothing was written') from None
 
 
 if __name__ == '__main__':

@@ -37,25 +37,30 @@ def measure(checkpoint: Path, exported: Path, plans: int, threads: int,
     """
     Return a row for each way: its name, p50, p99 and max in ms, or why it can't be had.
 
+    ``off_rad`` is how far its plans are from those of PyTorch, eager, at most.
     Every way plans for the same observations, ``plans`` of them after some to warm up, with
     ``threads`` of the CPU; the sentence is read before. Ways take turns of a few plans, so that
     what else the machine does falls on all of them.
     """
-    rows, ways = [], {}
+    rows, ways, off_rad, expected = [], {}, {}, None
     for name, open_way in _ways(checkpoint, exported, threads, compiled):
         try:
             policy = open_way()
             if policy.fall_back:
                 raise ProviderError(policy.fall_back)
             ways[name] = policy
-            _plan(policy, WARM_UP)
+            plans_NTJ = [policy.plan(seen).position_TJ
+                         for seen in _observations(policy.robot, WARM_UP)]
+            expected = plans_NTJ if expected is None else expected
+            off_rad[name] = float(np.abs(np.subtract(plans_NTJ, expected)).max())
         except (ProviderError, ModelError, ValueError) as error:
             rows.append({'way': name, 'missing': str(error).splitlines()[0]})
     times_ms = {name: [] for name in ways}
     for _ in progress_bar(range(-(-plans // WARM_UP)), desc='benchmark', unit='turn'):
         for name, policy in ways.items():
             times_ms[name] += _plan(policy, WARM_UP)
-    measured = [{'way': name, **summarize_ms(np.array(times))} for name, times in times_ms.items()]
+    measured = [{'way': name, 'off_rad': off_rad[name], **summarize_ms(np.array(times))}
+                for name, times in times_ms.items()]
     return sorted(measured, key=lambda row: row['p50']) + rows
 
 
@@ -89,10 +94,12 @@ def _observations(robot: RobotSpec, count: int) -> list[Observation]:
 
 def table(rows: list[dict]) -> str:
     """Return rows as lines of text, the fastest first and named at the end."""
-    lines = [f'{"ms a plan":28}' + ''.join(f'{name:>9}' for name in ('p50', 'p99', 'max'))]
+    headings = ('p50', 'p99', 'max', 'off rad')
+    lines = [f'{"ms a plan":28}' + ''.join(f'{name:>9}' for name in headings)]
     for row in rows:
         figures = ('  ' + row['missing'] if 'missing' in row else
-                   ''.join(f'{row[name]:9.2f}' for name in ('p50', 'p99', 'max')))
+                   ''.join(f'{row[name]:9.2f}' for name in headings[:3])
+                   + f'{row["off_rad"]:9.0e}')
         lines.append(f'{row["way"]:28}{figures}')
     fastest = [row['way'] for row in rows if 'missing' not in row][:1]
     return '\n'.join([*lines, f'fastest here: {"".join(fastest) or "nothing"}'])

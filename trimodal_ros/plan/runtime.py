@@ -31,6 +31,7 @@ OPENVINO = 'openvino'
 CPU = 'CPUExecutionProvider'
 DOMAINS = ('', 'ai.onnx', 'ai.onnx.ml')  # of operators; any other is code of somebody's
 Run = Callable[[Mapping[str, np.ndarray]], list[np.ndarray]]
+PLAIN = {'CUDAExecutionProvider': {'use_tf32': '0'}}  # 10 bits of mantissa are not enough
 QUIET = 3  # onnxruntime's errors only
 
 
@@ -68,7 +69,7 @@ def _open_onnxruntime(data: bytes, provider: str, threads: int) -> Run:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = QUIET
-    providers = [provider] if provider == CPU else [provider, CPU]
+    providers = [(provider, PLAIN.get(provider, {})), *([] if provider == CPU else [CPU])]
     try:
         session = onnxruntime.InferenceSession(data, options, providers=providers)
     except Exception as error:  # noqa: B902 - its errors have no base of their own

@@ -16,7 +16,7 @@ CHECKPOINT ?= models/so101_tabletop
 SHELL := /bin/bash
 
 .PHONY: help demo teleop record test lint setup gl browser figures figures-ros checkpoint retrain retrain-control \
-        benchmark-alignment benchmark-latency benchmark-storage benchmark-takeover soak check-lerobot clean
+        benchmark-alignment benchmark-latency benchmark-storage benchmark-takeover benchmark-deployment soak check-lerobot clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -28,6 +28,7 @@ help:
 	@echo 'make benchmark-latency    age, overhead and time from fault to hold, 30 min; leave the machine alone'
 	@echo 'make benchmark-storage    speed and cost of recording, kill -9 a hundred times; leave the machine alone'
 	@echo 'make benchmark-takeover   how smoothly the command changes hands, 5 min; leave the machine alone'
+	@echo 'make benchmark-deployment what plans fastest on this machine, 3 min; leave the machine alone'
 	@echo 'make soak                 an hour of tasks and faults: memory, threads, holds'
 	@echo 'make retrain      watch a weak policy, take over, train on that, compare: under an hour'
 	@echo 'make check-lerobot        exports in the hands of the real lerobot, 5 GB into $(LEROBOT)'
@@ -156,6 +157,10 @@ benchmark-storage: setup
 benchmark-takeover: setup
 	$(BIN)/python -m benchmarks.takeover steps --takeovers 500
 	$(BIN)/python -m benchmarks.takeover latency
+
+# What doc/deployment.md speaks of: PyTorch, eager and compiled, and every provider that is here.
+benchmark-deployment: setup
+	$(BIN)/python -m trimodal_ros.export --checkpoint $(CHECKPOINT) --out $(OUT)/exported --benchmark
 
 soak: setup
 	$(BIN)/python -m benchmarks.soak --out $(OUT)/soak.json

@@ -102,8 +102,9 @@ def _judge(policy: Policy, batch: Batch, bank_MD: torch.Tensor,
            generator: torch.Generator) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return the candidates' errors [B, N] in rad, and which of them each way chooses."""
     count, scene = policy.candidates, embed(policy, batch).scene
-    unit_BNX = policy.decoder.decode(scene.context_BF.repeat_interleave(count, 0),
-                                     generator).unflatten(0, (-1, count))
+    context_NF = scene.context_BF.repeat_interleave(count, 0)
+    noise_NTJ = torch.randn(len(context_NF), *policy.decoder.shape_TJ, generator=generator)
+    unit_BNX = policy.decoder.decode(context_NF, noise_NTJ).unflatten(0, (-1, count))
     chunk_BNX = policy.normalizer.chunk_to_rad(
         unit_BNX.flatten(0, 1), batch.command_BJ.repeat_interleave(count, 0))
     z_BND = policy.embed_motion(chunk_BNX).unflatten(0, (-1, count))

@@ -21,6 +21,7 @@ import torch
 from trimodal_ros.plan.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from trimodal_ros.plan.flow import FlowDecoder
 from trimodal_ros.plan.policy import PolicyConfig
+from trimodal_ros.plan.proposal import draw_noise
 from trimodal_ros.spec import Observation, RobotSpec
 from trimodal_ros.train import __main__ as command_line
 from trimodal_ros.train.batches import BatchSource
@@ -111,7 +112,8 @@ def test_the_best_of_the_candidates_is_taken(policy, so101):
     taken = policy.plan(seen)
     [context_NF] = batches
     with torch.no_grad():
-        unit_NTJ = policy.decoder.decode(context_NF, torch.Generator().manual_seed(seen.stamp_ns))
+        unit_NTJ = policy.decoder.decode(context_NF, torch.from_numpy(
+            draw_noise(5, policy.decoder.shape_TJ, seen.stamp_ns)))
         command_NJ = torch.tensor(seen.command_J, dtype=torch.float32).expand(5, -1)
         chunk_NTJ = policy.normalizer.chunk_to_rad(unit_NTJ, command_NJ)
         z_fused_D = policy.decoder.fuse(context_NF[:1, :policy.decoder.fuse.layers[0].in_features])

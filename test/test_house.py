@@ -25,7 +25,7 @@ import trimodal_ros
 PACKAGE = Path(trimodal_ros.__file__).parent
 FILE_ROOMS = ('spec', 'urdf')  # too small for a folder
 ROOMS = (*FILE_ROOMS, 'observe', 'embed', 'plan', 'command', 'record', 'sim', 'train', 'evaluate',
-         'nodes')
+         'export', 'nodes')
 LEAVES = ('command_line', 'paths', 'progress', 'stopwatch')  # used anywhere, use no room
 ROS = {'rclpy', 'rcl_interfaces', 'builtin_interfaces', 'sensor_msgs', 'std_msgs', 'std_srvs',
        'trajectory_msgs', 'diagnostic_msgs', 'lifecycle_msgs', 'rosgraph_msgs',

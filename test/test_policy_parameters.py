@@ -25,7 +25,7 @@ from rclpy.parameter import Parameter
 from trimodal_ros.command.decision import Rules
 from trimodal_ros.command.pilot import Pilot
 from trimodal_ros.nodes import policy as policy_node, recorder, simulated_robot
-from trimodal_ros.nodes.policy_parameters import choose_device
+from trimodal_ros.plan.device import choose_device
 
 pytestmark = pytest.mark.usefixtures('ros')
 

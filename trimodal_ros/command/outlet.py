@@ -30,6 +30,8 @@ class Thinker(Protocol):
 
     content_hash: str
     stopwatch: Stopwatch
+    runs_on: str    # device, precision, compiled or not; or the provider
+    fall_back: str  # what it was asked to run on and can't, and why; '' for nothing
     plan: Callable
     sentences: object  # with ``tokens(sentence)``, slow the first time, then kept
 

@@ -49,21 +49,22 @@ PADDING_IS_READ = ('siglip_text_model', 'siglip2_text_model')  # so they were tr
 
 class SentenceEncoder(PretrainedEncoder):
     """
-    A ``transformers`` text encoder, frozen or trained.
+    A ``transformers`` text encoder, frozen, with low-rank adapters or without, or trained.
 
-    In evaluation mode, and always when frozen, each sentence is encoded once and kept until a
-    weight changes; such tokens carry no gradient to the encoder. ``described`` and ``tokenizer``
-    (a folder) are what ``describe`` and ``save_tokenizer`` gave: then the model needs no folder
-    of its own, its weights are to be loaded after.
+    In evaluation mode, and always when nothing of it is trained, each sentence is encoded once
+    and kept until a weight changes; such tokens carry no gradient to the encoder. ``described``
+    and ``tokenizer`` (a folder) are what ``describe`` and ``save_tokenizer`` gave: then the model
+    needs no folder of its own, its weights are to be loaded after.
     """
 
     def __init__(self, name: str, device: str | torch.device = 'cpu', frozen: bool = True,
-                 described: Mapping | None = None, tokenizer: Path | None = None):
+                 described: Mapping | None = None, tokenizer: Path | None = None,
+                 adapter_rank: int = 0):
         if described is None:
             model = load(FIELD, name, read_config(FIELD, name))
         else:
             model = build(FIELD, name, config_from(FIELD, name, described['config']))
-        super().__init__(FIELD, model.eval().to(device), frozen)
+        super().__init__(FIELD, model.eval().to(device), frozen, adapter_rank)
         self._tokenizer = _open_tokenizer(name, tokenizer, model.config.vocab_size)
         longest = getattr(model.config, 'max_position_embeddings', MAX_TOKENS)
         self._most_tokens = min(MAX_TOKENS, longest)
@@ -75,6 +76,24 @@ class SentenceEncoder(PretrainedEncoder):
     @property
     def width(self) -> int:
         return self.pretrained.config.hidden_size
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        return self._tokenizer
+
+    @property
+    def padded_to(self) -> int:
+        """Most tokens of a sentence, to which a model that reads padding has it padded."""
+        return self._most_tokens
+
+    @property
+    def masked(self) -> bool:
+        """Whether the model is told which tokens are padding, and does not read it."""
+        return not self._padded
+
+    @property
+    def pad_id(self) -> int:
+        return self._tokenizer.pad_token_id
 
     def describe(self) -> dict:
         """Return the architecture as plain data."""
@@ -90,14 +109,14 @@ class SentenceEncoder(PretrainedEncoder):
         Raises InstructionError for more than 64, or than the encoder has positions for: what
         follows them would go unread.
         """
-        if self.training and not self.frozen:
-            return self._encode([sentence])[0][0]
+        if self.training and self.learns:
+            return self.encode([sentence])[0][0]
         if self._cached_at != self._weights_version():
             self._cache.clear()
             self._cached_at = self._weights_version()
         if sentence not in self._cache:
             with torch.inference_mode():
-                self._cache[sentence] = self._encode([sentence])[0][0].clone()
+                self._cache[sentence] = self.encode([sentence])[0][0].clone()
             if len(self._cache) > CACHED_SENTENCES:
                 self._cache.popitem(last=False)
         self._cache.move_to_end(sentence)
@@ -109,15 +128,16 @@ class SentenceEncoder(PretrainedEncoder):
 
         Raises InstructionError as ``tokens`` does.
         """
-        if self.training and not self.frozen:
-            return self._encode(sentences)
+        if self.training and self.learns:
+            return self.encode(sentences)
         tokens = [self.tokens(sentence) for sentence in sentences]
         token_BLW = nn.utils.rnn.pad_sequence(tokens, batch_first=True)
         length_B = torch.tensor([len(token) for token in tokens], device=token_BLW.device)
         position_L = torch.arange(token_BLW.shape[1], device=token_BLW.device)
         return token_BLW, position_L < length_B[:, None]
 
-    def _encode(self, sentences: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+    def encode(self, sentences: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what ``batch`` does, computed anew."""
         for sentence in sentences:
             self._check_length(sentence)
         inputs = self._tokenizer(sentences, **self._padding, return_attention_mask=True,
@@ -138,6 +158,10 @@ class SentenceEncoder(PretrainedEncoder):
     def _weights_version(self) -> int:
         """Return a number that grows with every change of a weight in place."""
         return sum(parameter._version for parameter in self.parameters())
+
+    def merge_adapters(self) -> None:
+        super().merge_adapters()
+        self._cache.clear()
 
     def _apply(self, fn, recurse=True):
         self._cache.clear()

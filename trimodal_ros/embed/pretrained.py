@@ -42,6 +42,8 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from .adapters import add_adapters, merge
+
 PACKAGE_PREFIX = 'package:'
 NOT_IN_AUTO_MODEL = {'siglip_text_model': SiglipTextModel, 'siglip2_text_model': Siglip2TextModel}
 TOWERS = {'vision_encoder': ('vision_config', 'pixel_values'),
@@ -168,14 +170,16 @@ def quietly() -> Iterator[None]:
 
 class PretrainedEncoder(nn.Module):
     """
-    A model that is trained, or frozen.
+    A model that is trained, or frozen, then with low-rank adapters or without.
 
-    Frozen it is none of the module's parameters nor of its state, and always in evaluation mode;
-    it moves to another device with the module all the same. Raises ValueError for a model to be
-    trained that has one weight under two names, which a checkpoint can't hold.
+    Frozen it is none of the module's parameters nor of its state, but its adapters are, and
+    always in evaluation mode; it moves to another device with the module all the same. Raises
+    ValueError for a model to be trained that has one weight under two names, which a checkpoint
+    can't hold.
     """
 
-    def __init__(self, field: str, pretrained: PreTrainedModel, frozen: bool):
+    def __init__(self, field: str, pretrained: PreTrainedModel, frozen: bool,
+                 adapter_rank: int = 0):
         super().__init__()
         places = [value.data_ptr() for value in pretrained.state_dict().values() if value.numel()]
         if not frozen and len(set(places)) < len(places):
@@ -185,10 +189,22 @@ class PretrainedEncoder(nn.Module):
         self._hidden = [pretrained.eval().requires_grad_(False)] if frozen else []
         if not frozen:
             self.model = pretrained
+        self.adapters = add_adapters(field, pretrained, adapter_rank) if adapter_rank else None
 
     @property
     def pretrained(self) -> PreTrainedModel:
         return self._hidden[0] if self.frozen else self.model
+
+    @property
+    def learns(self) -> bool:
+        """Whether anything of it is trained."""
+        return not self.frozen or self.adapters is not None
+
+    def merge_adapters(self) -> None:
+        """Make the adapters part of the weights; what is left is frozen."""
+        if self.adapters is not None:
+            merge(self.pretrained)
+            self.adapters = None
 
     def _apply(self, fn, recurse=True):
         for model in self._hidden:

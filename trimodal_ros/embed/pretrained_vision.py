@@ -59,13 +59,15 @@ class VisionBackbone(PretrainedEncoder):
     it by name.
     """
 
-    def __init__(self, name: str, frozen: bool = False, described: Mapping | None = None):
+    def __init__(self, name: str, frozen: bool = False, described: Mapping | None = None,
+                 adapter_rank: int = 0):
         config, self_made = _configuration(name, described)
         if self_made and frozen:
             raise ValueError(f'vision_frozen: {FIELD} {name!r} has random weights, which are to '
                              'be trained')
         random = self_made or described is not None and not frozen
-        super().__init__(FIELD, (build if random else load)(FIELD, name, config), frozen)
+        super().__init__(FIELD, (build if random else load)(FIELD, name, config), frozen,
+                         adapter_rank)
         if described is not None:
             self.preprocessing = Preprocessing(**described['preprocessing'])
         else:
@@ -94,7 +96,7 @@ class VisionBackbone(PretrainedEncoder):
     def forward(self, image_BCHW: torch.Tensor) -> torch.Tensor:
         """Return a feature map [B, K, h, w] of RGB uint8 images of any size."""
         pixels_BCHW = self.preprocessing(image_BCHW)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.learns):
             seen = self.pretrained(pixels_BCHW, **self.options).last_hidden_state
         return seen if seen.ndim == 4 else self._grid(seen, pixels_BCHW.shape[-2:])
 
@@ -151,6 +153,12 @@ class PretrainedVisionEncoder(nn.Module):
                                     nn.GroupNorm(8, width), nn.ReLU())
         self.pools = nn.ModuleDict({name: AttentionPool(width) for name in cameras})
         self.head = ProjectionHead(len(cameras) * 4 * width, embed_dim)
+
+    def forward(self, images: Mapping[str, torch.Tensor],
+                ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """Return ``features``, and what ``project`` makes of them."""
+        maps = self.features(images)
+        return maps, self.project(maps)
 
     def features(self, images: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Return a feature map [B, K, h, w] a camera from RGB uint8 images [B, 3, H, W]."""

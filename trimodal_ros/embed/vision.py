@@ -55,6 +55,12 @@ class VisionEncoder(nn.Module):
         self.pools = nn.ModuleDict({name: AttentionPool(width) for name in cameras})
         self.head = ProjectionHead(len(cameras) * 4 * width, embed_dim)
 
+    def forward(self, images: Mapping[str, torch.Tensor],
+                ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """Return ``features``, and what ``project`` makes of them."""
+        maps = self.features(images)
+        return maps, self.project(maps)
+
     def features(self, images: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Return a feature map [B, K, h, w] a camera from RGB uint8 images [B, 3, H, W]."""
         return {name: tower(scale_pixels(images[name])) for name, tower in self.towers.items()}

@@ -26,7 +26,8 @@ from .search import search
 from ..command.blend import Blending
 from ..command.decision import OnLimit, Rules
 from ..command_line import one_line_errors
-from ..plan.checkpoint import content_hash, load_checkpoint, read_config
+from ..plan.checkpoint import load_checkpoint, read_config
+from ..plan.engine import identity
 from ..sim.sentences import read_templates
 
 DEFAULT_TEMPLATE = 'put the {object} on the {place}'
@@ -40,7 +41,7 @@ def rollout(checkpoint: Path, json_file: Annotated[Path | None, tyro.conf.arg(na
     """
     Measure closed-loop success on the simulated table, with a Wilson 95 % interval.
 
-    :param checkpoint: Checkpoint folder.
+    :param checkpoint: Checkpoint folder, or an exported policy.
     :param json_file: File that gets the figures and every trial.
     :param episodes: How many layouts.
     :param seed: Layout of the first; training uses those below 1,000,000.
@@ -64,7 +65,7 @@ def rollout(checkpoint: Path, json_file: Annotated[Path | None, tyro.conf.arg(na
         figures = summarize(run_trials(
             checkpoint, trials, workers, replan_steps, candidates=candidates,
             rules=Rules(blending=blending, on_limit=on_limit)))
-    figures = {'checkpoint': content_hash(checkpoint), 'seed': seed, 'ros': ros,
+    figures = {'checkpoint': identity(checkpoint), 'seed': seed, 'ros': ros,
                'swap_instruction': swap_instruction, 'replan_steps': replan_steps,
                **ways, **figures}
     print(describe(figures))
@@ -160,7 +161,7 @@ def guard(checkpoint: Path, json_file: Annotated[Path | None, tyro.conf.arg(name
     from .guard import describe_guard, measure_guard, watch_trials
     from .rollout import make_trials
     trials = make_trials(episodes, seed, [DEFAULT_TEMPLATE], swap=False)
-    figures = {'checkpoint': content_hash(checkpoint), 'seed': seed, 'replan_steps': replan_steps,
+    figures = {'checkpoint': identity(checkpoint), 'seed': seed, 'replan_steps': replan_steps,
                **measure_guard(watch_trials(checkpoint, trials, workers, replan_steps))}
     print(describe_guard(figures))
     if json_file is not None:

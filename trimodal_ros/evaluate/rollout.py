@@ -26,7 +26,7 @@ import numpy as np
 
 from .statistics import wilson_interval
 from ..command.decision import Rules
-from ..plan.checkpoint import load_checkpoint
+from ..plan.engine import Engine, open_policy
 from ..plan.policy import Policy
 from ..progress import progress_bar
 from ..record.messages import BAG_TYPES
@@ -96,7 +96,7 @@ def check_planner(checkpoint: Path, replan_steps: int, candidates: int = 1) -> N
 
 
 def _load(checkpoint: Path, candidates: int) -> Policy:
-    policy = load_checkpoint(checkpoint)
+    policy = open_policy(checkpoint, engine=Engine(device='cpu'))
     policy.candidates = candidates
     return policy
 

@@ -24,12 +24,12 @@ from rclpy.parameter import Parameter
 from rclpy.task import Future
 from std_srvs.srv import Trigger
 
-from .policy_parameters import choose_device
+from .policy_parameters import read_engine
 from .robot_parameters import optional
 from .ros import log_traceback, parameter
 from ..command.commander import Commander
-from ..plan.checkpoint import load_checkpoint
-from ..plan.policy import Policy
+from ..command.outlet import Thinker
+from ..plan.engine import open_policy
 from ..spec import Observation, RobotSpec
 
 
@@ -42,21 +42,24 @@ class CheckpointLoader:
         node.create_service(Trigger, '~/load_checkpoint', self._on_load,
                             callback_group=MutuallyExclusiveCallbackGroup())
 
-    def first(self, robot: RobotSpec) -> Policy:
+    def first(self, robot: RobotSpec) -> Thinker:
         """Return the policy that the node begins with."""
         self._folder = parameter(self._node, 'checkpoint')
         return self._load(self._folder, robot)
 
-    def _load(self, folder: str, robot: RobotSpec) -> Policy:
+    def _load(self, folder: str, robot: RobotSpec) -> Thinker:
         """Return a policy that has planned once, and so is warm."""
         started = time.perf_counter()
-        policy = load_checkpoint(folder, choose_device(parameter(self._node, 'device')), robot)
+        policy = open_policy(folder, robot, read_engine(self._node))
         policy.candidates = optional(self._node, 'candidates')
         loaded = time.perf_counter()
         policy.plan(Observation.make_example(robot))
         self._node.get_logger().info(
-            f'checkpoint {policy.content_hash} on {policy.device}: loaded in '
+            f'checkpoint {policy.content_hash} on {policy.runs_on}: loaded in '
             f'{loaded - started:.2f} s, warm-up inference {time.perf_counter() - loaded:.3f} s')
+        if policy.fall_back:
+            self._node.get_logger().warning(f'checkpoint {policy.content_hash} runs on '
+                                            f'{policy.runs_on}: {policy.fall_back}')
         return policy
 
     async def _on_load(self, request, response):

@@ -37,7 +37,7 @@ from ..evaluate.film import camera_frames, write_animation, write_strip
 from ..evaluate.page import write_page
 from ..evaluate.statistics import percentile
 from ..paths import share_dir
-from ..plan.checkpoint import load_checkpoint
+from ..plan.engine import open_policy
 from ..progress import progress_bar
 from ..sim.layout import OBJECTS, PLACES, Task
 from ..spec import RobotSpec
@@ -106,7 +106,7 @@ def demo(out: Path = Path('out/demo'), checkpoint: Path | None = None,
     tasks = [task_of(text) for text in instructions]
     checkpoint = checkpoint or share_dir() / 'models' / 'so101_tabletop'
     robot = robot or share_dir() / 'config' / 'robots' / 'so101.yaml'
-    identity = load_checkpoint(  # refused here, before anything is cleared or started
+    identity = open_policy(  # refused here, before anything is cleared or started
         checkpoint, robot=RobotSpec.from_yaml(robot)).content_hash
     prepare_folder(out, keep=(EPISODES,) if attach else ())  # a running recorder has its own
     if attach:

@@ -38,7 +38,6 @@ from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Bool, Float64, String
 from std_srvs.srv import Trigger
-import torch
 from trajectory_msgs.msg import JointTrajectory
 
 from .checkpoint_loader import CheckpointLoader
@@ -118,7 +117,6 @@ class PolicyNode(LifecycleNode):
     def _configure(self) -> None:
         robot, workspace = read_robot(self, self._description)
         check_replan_period(parameter(self, 'replan_period_s'), robot)
-        torch.set_num_threads(parameter(self, 'threads'))
         policy = self._checkpoints.first(robot)
         checks = {} if workspace is None else {'check': workspace.check}
         pilot = Pilot(robot, policy.plan, lambda: now_ns(self), read_rules(self),

@@ -55,7 +55,8 @@ class PolicyDiagnostics:
     def message(self, commander: Commander, node: str, listeners: int) -> DiagnosticArray:
         """Return everything as it is now; ``listeners`` subscribe to the command."""
         parts = {'state': self._state(commander), 'inputs': self._inputs(commander),
-                 'timing': self._timing(), 'limits': self._limits(commander),
+                 'timing': self._timing(), 'engine': self._engine(commander),
+                 'limits': self._limits(commander),
                  'alignment': self._alignment(), 'graph': self._graph(commander, listeners)}
         statuses = [status(f'{node}: {part}', *told) for part, told in parts.items()]
         for told in statuses:
@@ -98,6 +99,12 @@ class PolicyDiagnostics:
         values = {f'{stage}_{figure}_ms': f'{summary[figure]:.3f}'
                   for stage, summary in self._summaries().items() for figure in FIGURES}
         return DiagnosticStatus.OK, f'of the last {self._kept}', values
+
+    @staticmethod
+    def _engine(commander: Commander):
+        policy = commander.decider.policy
+        level = DiagnosticStatus.WARN if policy.fall_back else DiagnosticStatus.OK
+        return level, policy.fall_back or 'as asked', {'runs_on': policy.runs_on}
 
     def _summaries(self) -> dict[str, dict[str, float]]:
         kept = self._kept

@@ -16,10 +16,11 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-import torch
 
 from .robot_parameters import (
     CORNERS,
@@ -30,17 +31,24 @@ from .robot_parameters import (
     ROBOT_NUMBERS,
     ROBOT_TEXTS,
 )
+from .ros import parameter
 from ..command.decision import Rules
 from ..command.guard import Guard
 from ..command.interlock import Interlock, Stop
 from ..command.takeover import Takeover
 from ..observe.freshness import Freshness
+from ..plan.engine import Engine
 from ..spec import RobotSpec
 
 TEXTS = {
     **ROBOT_TEXTS,
     'checkpoint': ('', 'Checkpoint folder; changed while active, ~/load_checkpoint takes it over'),
-    'device': ('auto', "Where the model runs: 'auto', 'cuda' or 'cpu'"),
+    'device': ('auto', "Where a checkpoint's model runs: 'auto', 'cuda' or 'cpu'"),
+    'precision': (Engine.precision, "Of a checkpoint's model: 'float32' or 'bfloat16'"),
+    'compiling': (Engine.compiling, "Of a checkpoint's model, by torch.compile: 'off', 'on' or "
+                                    "'cuda_graphs'; what can't be had is told in /diagnostics"),
+    'provider': (Engine.provider, 'What runs an exported policy: an execution provider of '
+                                  "onnxruntime, or 'openvino'"),
     'on_limit': (Rules.on_limit, "A plan outside the limits: 'refuse' it and hold, or 'clamp' "
                                  'it and follow as closely as they allow'),
     'blending': (Rules.blending, "How plans go together: 'none', 'ensemble' (temporal "
@@ -119,13 +127,9 @@ def read_interlock(node: Node, stopped: Stop) -> Interlock:
                      optional(node, 'give_back'))
 
 
-def choose_device(name: str) -> str:
-    """Return 'cuda' or 'cpu'. Raises ValueError for another name or a GPU that isn't there."""
-    if name not in ('auto', 'cuda', 'cpu'):
-        raise ValueError(f"device {name!r} is not 'auto', 'cuda' or 'cpu'")
-    if name == 'cuda' and not torch.cuda.is_available():
-        raise ValueError("device 'cuda' was asked for and no GPU is visible; use 'auto'")
-    return 'cpu' if name == 'cpu' or not torch.cuda.is_available() else 'cuda'
+def read_engine(node: Node) -> Engine:
+    """Return what policies run on. Raises ValueError for an unknown choice."""
+    return Engine(**{field.name: parameter(node, field.name) for field in fields(Engine)})
 
 
 def check_replan_period(replan_period_s: float, robot: RobotSpec) -> None:

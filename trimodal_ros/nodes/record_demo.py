@@ -32,7 +32,7 @@ from .private_graph import enter_private_graph, GraphError, NodeProcesses
 from .teleop_demo import SEED, start_session
 from ..command_line import one_line_errors
 from ..paths import share_dir
-from ..plan.checkpoint import load_checkpoint
+from ..plan.engine import open_policy
 from ..record.episode import EpisodeError
 from ..record.table import episode_table
 from ..sim.layout import make_layout
@@ -54,7 +54,7 @@ def record(out: Path = Path('out/recordings'), checkpoint: Path | None = None,
     """
     robot = robot or share_dir() / 'config' / 'robots' / 'so101.yaml'
     checkpoint = checkpoint or share_dir() / 'models' / 'so101_tabletop'
-    load_checkpoint(checkpoint, robot=RobotSpec.from_yaml(robot))  # refused before anything starts
+    open_policy(checkpoint, robot=RobotSpec.from_yaml(robot))  # refused before anything starts
     out.mkdir(parents=True, exist_ok=True)
     log_dir = out / '.log'
     print(f'ROS domain {enter_private_graph()}, loopback only; logs in {log_dir}')

@@ -30,7 +30,7 @@ from .session import replan_period_s, simulated_session
 from ..command.decision import MODEL_STAGES, STAGES
 from ..evaluate.rollout import check_planner, summarize, Trial, TrialResult
 from ..evaluate.statistics import summarize_ms
-from ..plan.checkpoint import read_config
+from ..plan.engine import trained_for
 from ..progress import progress_bar
 
 TIMEOUT_S = 10.0  # 100 decision steps
@@ -78,7 +78,7 @@ def robot_figures(log: str) -> dict:
 
 def write_robot_yaml(checkpoint: Path, folder: Path) -> Path:
     """Write the robot a checkpoint was trained for as the YAML nodes read."""
-    robot = read_config(checkpoint)['robot']
+    robot = trained_for(checkpoint).to_dict()
     cameras = {camera.pop('name'): camera for camera in robot.pop('cameras')}
     path = folder / 'robot.yaml'
     path.write_text(yaml.safe_dump({'robot': robot.pop('name'), **robot, 'cameras': cameras}))

@@ -33,7 +33,7 @@ from .private_graph import enter_private_graph, GraphError, NodeProcesses
 from ..command_line import one_line_errors
 from ..evaluate.film import camera_frames, write_animation
 from ..paths import share_dir
-from ..plan.checkpoint import load_checkpoint
+from ..plan.engine import open_policy
 from ..sim.arm import assets_dir
 from ..spec import RobotSpec
 
@@ -64,7 +64,7 @@ def teleop(out: Path = Path('out/teleop'), policy: bool = False,
     robot = robot or share_dir() / 'config' / 'robots' / 'so101.yaml'
     checkpoint = checkpoint or share_dir() / 'models' / 'so101_tabletop'
     if policy:  # refused here, before anything is cleared or started
-        load_checkpoint(checkpoint, robot=RobotSpec.from_yaml(robot))
+        open_policy(checkpoint, robot=RobotSpec.from_yaml(robot))
     prepare_folder(out, keep=('episodes',))
     print(f'ROS domain {enter_private_graph()}, loopback only; logs in {out / "log"}')
     with NodeProcesses(out / 'log') as processes:

@@ -33,11 +33,13 @@ from safetensors.torch import load_file, save_file
 import torch
 
 from .encoders import describe_encoders, open_encoders, TOKENIZER
+from .exported import is_export
+from .folder import CARD, check_contents, check_fits, CheckpointError
 from .normalize import JointStatistics
 from .policy import DecoderName, Policy, PolicyConfig
 from ..spec import RobotSpec
 
-WEIGHTS, CONFIG, CARD = 'model.safetensors', 'config.json', 'README.md'
+WEIGHTS, CONFIG = 'model.safetensors', 'config.json'
 FORMAT = 3
 HEAD = 'decoder.head.'
 PARTS = (WEIGHTS, CONFIG, CARD)
@@ -45,11 +47,6 @@ TOKENIZER_PARTS = (  # what the tokenizers of transformers write
     'tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'added_tokens.json',
     'chat_template.jinja', 'vocab.txt', 'vocab.json', 'merges.txt', 'spiece.model',
     'sentencepiece.bpe.model', 'tokenizer.model')
-PICKLES = ('.pt', '.pth', '.bin', '.pkl', '.pickle', '.ckpt', '.joblib')
-
-
-class CheckpointError(ValueError):
-    """A folder that is not a checkpoint this code and this robot can use."""
 
 
 def save_checkpoint(path: Path, policy: Policy, training: Mapping, card: str) -> str:
@@ -93,7 +90,10 @@ def read_config(path: Path) -> dict:
     path = Path(path)
     if not path.is_dir():
         raise CheckpointError(f'checkpoint {path} does not exist or is not a folder')
-    check_contents(path)
+    if is_export(path):
+        raise CheckpointError(f'checkpoint {path} is an exported policy, which only plans; give '
+                              'the checkpoint it was exported from')
+    check_contents(path, {'': (*PARTS, TOKENIZER), TOKENIZER: TOKENIZER_PARTS})
     for name in (WEIGHTS, CONFIG):
         if not (path / name).is_file():
             raise CheckpointError(f'checkpoint {path}: {name} is missing')
@@ -112,6 +112,11 @@ def read_policy_config(path: Path) -> PolicyConfig:
     return _parse(path, read_config(path))[2]
 
 
+def read_robot(path: Path) -> RobotSpec:
+    """Return the robot of a checkpoint. Raises CheckpointError where the folder is damaged."""
+    return _parse(path, read_config(path))[0]
+
+
 def _parse(path: Path, config: Mapping) -> tuple[RobotSpec, JointStatistics, PolicyConfig]:
     try:
         return (RobotSpec.from_dict(config['robot']),
@@ -119,23 +124,6 @@ def _parse(path: Path, config: Mapping) -> tuple[RobotSpec, JointStatistics, Pol
                 PolicyConfig(**config['policy']))
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f'checkpoint {path}: {CONFIG} is damaged: {error!r}') from error
-
-
-def check_contents(path: Path) -> None:
-    """Raise CheckpointError, naming the file, for anything that is no part of a checkpoint."""
-    inside = path.resolve()
-    for folder, parts in ((path, (*PARTS, TOKENIZER)), (path / TOKENIZER, TOKENIZER_PARTS)):
-        for file in sorted(folder.iterdir()) if folder.is_dir() else ():
-            name = str(file.relative_to(path))
-            if not file.resolve().is_relative_to(inside):
-                raise CheckpointError(f'checkpoint {path}: {name!r} leads out of the folder, to '
-                                      f'{file.resolve()}; copy it in')
-            if file.suffix in PICKLES:
-                raise CheckpointError(f'checkpoint {path}: {name!r} is a pickle, which runs code '
-                                      f'when it is loaded; weights are in {WEIGHTS} alone')
-            if file.name not in parts:
-                raise CheckpointError(f'checkpoint {path}: {name!r} is no part of a checkpoint; '
-                                      f'expected only {", ".join(parts)}')
 
 
 def load_checkpoint(path: Path, device: str | torch.device = 'cpu',
@@ -190,15 +178,3 @@ def _check_width(path: Path, policy: Policy, query_QW: torch.Tensor | None) -> N
         raise CheckpointError(
             f'checkpoint {path}: language_encoder {policy.config.language_encoder!r} has tokens '
             f'of {policy.sentences.width} numbers, it was trained with {query_QW.shape[1]}')
-
-
-def check_fits(path: Path, trained_for: RobotSpec, robot: RobotSpec) -> None:
-    """Raise CheckpointError, naming both sides, unless the policy can drive this robot."""
-    for what, trained, here in (
-            ('joints', trained_for.joint_names, robot.joint_names),
-            ('cameras', trained_for.cameras, robot.cameras),
-            ('rate_hz', trained_for.rate_hz, robot.rate_hz),
-            ('horizon', trained_for.horizon, robot.horizon)):
-        if trained != here:
-            raise CheckpointError(f'checkpoint {path} was trained for {what} {trained}, '
-                                  f'the robot has {here}')

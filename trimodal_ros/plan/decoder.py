@@ -122,12 +122,12 @@ class Decoder(nn.Module, ABC):
 
     @abstractmethod
     def decode(self, context_BF: torch.Tensor,
-               generator: torch.Generator | None = None) -> torch.Tensor:
+               noise_BTJ: torch.Tensor | None = None) -> torch.Tensor:
         """
         Return chunks [B, T, J] in network units.
 
-        Where the decoder ``samples``, noise is drawn from ``generator``, on the CPU; without one
-        it is the same at every call.
+        Where the decoder ``samples`` it begins with the noise, on any device; without one it is
+        the same at every call.
         """
 
     @abstractmethod
@@ -159,7 +159,7 @@ class ChunkDecoder(Decoder):
                              nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, values))
 
     def decode(self, context_BF: torch.Tensor,
-               generator: torch.Generator | None = None) -> torch.Tensor:
+               noise_BTJ: torch.Tensor | None = None) -> torch.Tensor:
         return self.head(context_BF).unflatten(-1, self.shape_TJ)
 
     def loss(self, context_BF: torch.Tensor, target_BTJ: torch.Tensor) -> torch.Tensor:

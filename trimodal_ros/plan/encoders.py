@@ -43,11 +43,12 @@ def open_encoders(config: PolicyConfig, device: str | torch.device = 'cpu',
         language = None if config.language_frozen else described['language']
         vision = described['vision'] if config.vision_encoder else None
     sentences = SentenceEncoder(config.language_encoder, device, config.language_frozen, language,
-                                checkpoint / TOKENIZER if language else None)
+                                checkpoint / TOKENIZER if language else None,
+                                config.language_adapter_rank)
     if not config.vision_encoder:
         return sentences, None
-    return sentences, VisionBackbone(config.vision_encoder, config.vision_frozen,
-                                     vision).to(device)
+    return sentences, VisionBackbone(config.vision_encoder, config.vision_frozen, vision,
+                                     config.vision_adapter_rank).to(device)
 
 
 def describe_encoders(policy: Policy) -> dict:

@@ -31,6 +31,7 @@ from torch import nn
 import torch.nn.functional as F
 
 from .decoder import Decoder, HIDDEN
+from .proposal import draw_noise
 
 EULER_STEPS = 10
 WIDTH = 256
@@ -108,14 +109,13 @@ class FlowDecoder(Decoder):
         return Denoiser(context, values)
 
     def decode(self, context_BF: torch.Tensor,
-               generator: torch.Generator | None = None) -> torch.Tensor:
-        if generator is None:
-            generator = torch.Generator().manual_seed(0)
-        noise_BTJ = torch.randn(len(context_BF), *self.shape_TJ, generator=generator)
+               noise_BTJ: torch.Tensor | None = None) -> torch.Tensor:
+        if noise_BTJ is None:
+            noise_BTJ = torch.from_numpy(draw_noise(len(context_BF), self.shape_TJ, seed=0))
         x_BN = noise_BTJ.flatten(1).to(context_BF.device)
         scene_BK = self.head.scene(context_BF)
         for step in range(EULER_STEPS):
-            t_B = x_BN.new_full((len(x_BN),), 1 - step / EULER_STEPS)
+            t_B = x_BN.new_full(x_BN.shape[:1], 1 - step / EULER_STEPS)
             x_BN = x_BN - self._velocity(x_BN, t_B, scene_BK) / EULER_STEPS
         return x_BN.unflatten(-1, self.shape_TJ)
 

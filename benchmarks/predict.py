@@ -32,8 +32,8 @@ from pathlib import Path
 
 import numpy as np
 from scipy.stats import rankdata
+from trimodal_ros.evaluate.replay.__main__ import replay
 from trimodal_ros.evaluate.replay.catalogue import MEASURES
-from trimodal_ros.evaluate.replay.command_line import replay
 import tyro
 
 from trimodal_ros.evaluate.page import write_json

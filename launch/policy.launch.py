@@ -21,7 +21,7 @@ unconfigured. Two robots are two launches, each with its ``namespace``.
 """
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch_ros.actions import LifecycleNode
+from launch_ros.actions import LifecycleNode, Node
 
 from launch import LaunchDescription
 from trimodal_ros.nodes.launching import (
@@ -61,8 +61,9 @@ def generate_launch_description():
 def start_nodes(context):
     """Start the policy once the arguments are known."""
     settings = Settings(context)
+    node_class = Node if settings['bring_up'] == NONE else LifecycleNode
     policy = make_node(
-        settings, 'policy', TOPICS, node_class=LifecycleNode,
+        settings, 'policy', TOPICS, node_class=node_class,
         parameters={'dry_run': settings.is_on('dry_run'), **settings.texts(
             'robot', 'checkpoint', 'device', 'urdf', 'stop_topic')})
     return [*environment(settings), *BringUp(policy, settings['bring_up']).actions(), policy]

@@ -54,6 +54,10 @@ class Deployment:
     stop_topic: str = '/emergency_stop'
 
 
+SHIPPED = Deployment(share_dir() / 'config' / 'robots' / 'so101.yaml',
+                     share_dir() / 'models' / 'so101_tabletop')
+
+
 def open_all(deployment: Deployment) -> dict[str, Endpoints]:
     """
     Return what each executable opens, by its name.

@@ -31,9 +31,8 @@ from xml.etree import ElementTree
 import tyro
 
 from .endpoints import Endpoints
-from .opened import Deployment, open_all
+from .opened import Deployment, open_all, SHIPPED
 from .private_graph import enter_private_graph, GraphError
-from ..paths import share_dir
 
 POLICY_VERSION = '0.2.0'   # of sros2/policy/schemas/policy.xsd
 RULES = (   # element, what it holds, attribute, of which endpoints
@@ -86,19 +85,17 @@ def write_policies(opened: dict[str, Endpoints], out: Path, namespace: str = '')
         (out / f'{executable}.xml').write_text(policy_xml(executable, ends, namespace))
 
 
-def security(out: Path, robot: Path | None = None, checkpoint: Path | None = None,
-             stop_topic: str = '/emergency_stop', namespace: str = '') -> None:
+def security(out: Path, robot: Path = SHIPPED.robot, checkpoint: Path = SHIPPED.checkpoint,
+             stop_topic: str = SHIPPED.stop_topic, namespace: str = '') -> None:
     """
     Write an SROS 2 policy for each executable: what it opens, and nothing else.
 
     :param out: Folder for the files, one an executable.
-    :param robot: Robot YAML, which names the cameras (default: the SO-101).
-    :param checkpoint: Checkpoint folder for that robot (default: the shipped one).
+    :param robot: Robot YAML, which names the cameras.
+    :param checkpoint: Checkpoint folder for that robot.
     :param stop_topic: Topic of the emergency stop that policy and teleop heed.
     :param namespace: Namespace of the nodes, and of their enclaves.
     """
-    robot = robot or share_dir() / 'config' / 'robots' / 'so101.yaml'
-    checkpoint = checkpoint or share_dir() / 'models' / 'so101_tabletop'
     enter_private_graph()
     write_policies(open_all(Deployment(robot, checkpoint, stop_topic)), out, namespace)
     print(f'policies: {out.resolve()}')

@@ -13,7 +13,7 @@
 # limitations under the License.
 
 """
-Writes the reference from the code: parameters, topics and services of every executable.
+Writes the reference from the code: parameters, topics, services and a picture of the graph.
 
     python -m trimodal_ros.nodes.reference
 
@@ -30,6 +30,7 @@ import sys
 import tyro
 
 from .endpoints import Endpoints
+from .graph_picture import draw_graph
 from .help_text import DeclaredParameters
 from .opened import open_all, SHIPPED
 from .policy import PolicyNode
@@ -55,7 +56,8 @@ def pages(opened: dict[str, Endpoints]) -> dict[str, str]:
             'topics.md': _endpoints('Topics', opened, {'publishes': 'publishes',
                                                        'subscribes': 'subscribes to'}),
             'services.md': _endpoints('Services', opened, {'serves': 'offers',
-                                                           'asks': 'asks for'})}
+                                                           'asks': 'asks for'}),
+            'graph.svg': draw_graph(opened)}
 
 
 def _parameters() -> str:

@@ -15,13 +15,14 @@ OUT ?= out
 CHECKPOINT ?= models/so101_tabletop
 SHELL := /bin/bash
 
-.PHONY: help demo teleop record test lint setup gl browser figures figures-ros checkpoint retrain retrain-control \
+.PHONY: help demo teleop record test lint reference setup gl browser figures figures-ros checkpoint retrain retrain-control \
         benchmark-alignment benchmark-latency benchmark-storage benchmark-takeover benchmark-deployment soak check-lerobot clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 	@echo 'make setup        virtual environment in $(VENV) and the system GL libraries'
 	@echo 'make lint         ruff'
+	@echo 'make reference    doc/reference and security/policies, from the code'
 	@echo 'make figures      lockstep figures of the README into $(OUT)/figures'
 	@echo 'make figures-ros  figures through ROS in real time into $(OUT)/figures'
 	@echo 'make benchmark-alignment  what alignment is worth, hours; needs make checkpoint'
@@ -75,6 +76,9 @@ test: setup browser
 
 lint: $(READY)
 	$(BIN)/ruff check .
+
+reference: setup
+	$(BIN)/python -m trimodal_ros.nodes.reference
 
 figures: setup
 	$(BIN)/python -m trimodal_ros.evaluate rollout --checkpoint $(CHECKPOINT) --episodes 200 --json $(OUT)/figures/lockstep.json

@@ -37,6 +37,7 @@ setup(
         ('share/' + NAME + '/launch', glob('launch/*.launch.py')),
         *shared('config'),
         *shared('models'),
+        *shared('security'),
     ],
     install_requires=['setuptools'],
     zip_safe=False,

@@ -21,7 +21,6 @@ fails where the demo does.
 
 from pathlib import Path
 
-from ament_index_python.packages import get_package_share_directory
 from launch.actions import (
     DeclareLaunchArgument,
     EmitEvent,
@@ -32,69 +31,59 @@ from launch.actions import (
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import Node
 
 from launch import LaunchDescription
+from trimodal_ros.nodes.launching import (
+    common_arguments,
+    environment,
+    make_node,
+    Settings,
+    share,
+    shared_argument,
+    switch,
+)
 
-SHARE = Path(get_package_share_directory('trimodal_ros'))
 DOMAIN = '101'  # of those Linux leaves free the one that the private graphs never take
 
 
 def generate_launch_description():
     arguments = [
-        DeclareLaunchArgument(
-            'checkpoint', default_value=str(SHARE / 'models' / 'so101_tabletop'),
-            description='Checkpoint folder'),
-        DeclareLaunchArgument(
-            'robot', default_value=str(SHARE / 'config' / 'robots' / 'so101.yaml'),
-            description='Robot YAML: joints, cameras, rate and horizon'),
-        DeclareLaunchArgument(
-            'out', default_value='out/demo', description='Folder for page, films and episodes'),
+        shared_argument('checkpoint', default_value=share('models', 'so101_tabletop')),
+        shared_argument('robot', default_value=share('config', 'robots', 'so101.yaml')),
+        shared_argument('out', default_value='out/demo'),
         DeclareLaunchArgument(
             'instruction', default_value='',
             description='One sentence of your own instead of the six shown'),
-        DeclareLaunchArgument(
-            'device', default_value='auto', choices=['auto', 'cuda', 'cpu'],
-            description='Where the model runs'),
-        DeclareLaunchArgument(
-            'viewer', default_value='true', choices=['true', 'false'],
-            description='Open a window when there is a display'),
+        shared_argument('device'),
+        switch('viewer', True, 'Open a window when there is a display'),
         DeclareLaunchArgument(
             'domain', default_value=DOMAIN,
             description='ROS_DOMAIN_ID of all of it: one that no other robot uses, 0 to 101'),
+        *common_arguments((), dds_profile=share('config', 'fastdds.xml'), respawn=False),
     ]
     return LaunchDescription([
         *arguments,
         SetEnvironmentVariable('ROS_DOMAIN_ID', LaunchConfiguration('domain')),
         SetEnvironmentVariable('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST'),
-        SetEnvironmentVariable(
-            'FASTRTPS_DEFAULT_PROFILES_FILE', str(SHARE / 'config' / 'fastdds.xml')),
         OpaqueFunction(function=start_nodes),
     ])
 
 
 def start_nodes(context):
     """Start everything once the arguments are known."""
-    def value(name):
-        return LaunchConfiguration(name).perform(context)
-    out = Path(value('out')).resolve()
-    simulated_robot = Node(
-        package='trimodal_ros', executable='simulated_robot', name='simulated_robot',
-        namespace='', output='screen', parameters=[{'viewer': value('viewer') == 'true'}])
-    policy = Node(
-        package='trimodal_ros', executable='policy', name='policy', namespace='',
-        output='screen', parameters=[{
-            'checkpoint': value('checkpoint'), 'robot': value('robot'),
-            'device': value('device'), 'dry_run': False}])
-    recorder = Node(
-        package='trimodal_ros', executable='recorder', name='recorder', namespace='',
-        output='screen', parameters=[{'out': str(out / 'episodes'), 'robot': value('robot')}])
-    demo = Node(
-        package='trimodal_ros', executable='demo', name='demo', namespace='', output='screen',
-        arguments=['--attach', '--out', str(out), '--checkpoint', value('checkpoint'),
-                   '--robot', value('robot'), '--instruction', value('instruction')])
+    settings = Settings(context)
+    out = Path(settings['out']).resolve()
+    simulated_robot = make_node(settings, 'simulated_robot', parameters={
+        'viewer': settings.is_on('viewer')})
+    policy = make_node(settings, 'policy', parameters={
+        'dry_run': False, **settings.texts('checkpoint', 'robot', 'device')})
+    recorder = make_node(settings, 'recorder', parameters={
+        'out': str(out / 'episodes'), **settings.texts('robot')})
+    demo = make_node(settings, 'demo', respawn=False, arguments=[
+        '--attach', '--out', str(out), '--checkpoint', settings['checkpoint'],
+        '--robot', settings['robot'], '--instruction', settings['instruction']])
     ended = RegisterEventHandler(OnProcessExit(target_action=demo, on_exit=end))
-    return [simulated_robot, policy, recorder, demo, ended]
+    return [*environment(settings), simulated_robot, policy, recorder, demo, ended]
 
 
 def end(event, context):

@@ -71,8 +71,8 @@ class Driver(Node):
     shifts all and, with ``keeps_time``, /clock. ``rounds_s`` are the times all was published at.
     """
 
-    def __init__(self, robot, keeps_time: bool = False):
-        super().__init__('driver')
+    def __init__(self, robot, keeps_time: bool = False, namespace: str = ''):
+        super().__init__('driver', namespace=namespace)
         self.robot, self.names = robot, list(reversed(robot.joint_names))
         self.silent, self.frozen, self.stuck = set(), set(), {}
         self.encoding, self.padding, self.size = 'rgb8', 0, {}

@@ -14,6 +14,8 @@
 
 """Checkpoint folders that must be refused, by what was done to them."""
 
+from hashlib import sha256
+import json
 from pathlib import Path
 import pickle
 
@@ -43,10 +45,25 @@ def _lead_outside(name: str):
     return spoil
 
 
+def _flip_a_bit(folder: Path) -> None:
+    data = bytearray((folder / WEIGHTS).read_bytes())
+    data[-1] ^= 1
+    (folder / WEIGHTS).write_bytes(data)
+
+
+def record(folder: Path, recorded: dict | None = None) -> None:
+    """Write what the weights' SHA-256 is said to be; by default what it is."""
+    if recorded is None:
+        recorded = {WEIGHTS: sha256((folder / WEIGHTS).read_bytes()).hexdigest()}
+    config = json.loads((folder / 'config.json').read_text())
+    (folder / 'config.json').write_text(json.dumps({**config, 'sha256': recorded}))
+
+
 def _reshape(folder: Path) -> None:
     weights = load_file(folder / WEIGHTS)
     weights['decoder.head.4.bias'] = weights['decoder.head.4.bias'][:-1].clone()
     save_file(weights, folder / WEIGHTS)
+    record(folder)
 
 
 # What was done, and what the refusal says.
@@ -63,6 +80,10 @@ SPOILED = {
     'a tokenizer elsewhere': (_lead_outside('tokenizer'), "'tokenizer' leads out of the folder"),
     'a tokenizer file elsewhere': (_lead_outside('tokenizer/tokenizer.json'),
                                    "'tokenizer/tokenizer.json' leads out of the folder"),
+    'another bit': (_flip_a_bit, 'was changed after it had been saved'),
+    'weights nobody recorded': (lambda folder: record(folder, {}), 'expected None'),
+    'weights that are missing': (lambda folder: record(folder, {'a.safetensors': ''}),
+                                 'is recorded and missing'),
     'another shape': (_reshape, 'decoder.head.4.bias: copying a param with shape '
                                 'torch.Size([95])'),
 }

@@ -14,12 +14,14 @@
 
 """What a checkpoint folder may hold, and how the rest is refused."""
 
+import json
 import shutil
 
 import pytest
 from spoiled_checkpoint import SPOILED
 
 from trimodal_ros.plan.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from trimodal_ros.plan.checksums import checksums
 
 
 @pytest.fixture
@@ -62,3 +64,17 @@ def test_only_a_checkpoint_is_replaced(copied):
     with pytest.raises(CheckpointError, match="'results.csv' is no part of"):
         save_checkpoint(copied, policy, {}, '')
     assert (copied / 'results.csv').exists()
+
+
+def test_the_shipped_checkpoint_is_the_one_that_was_saved(shipped):
+    """Catches weights that were replaced without their record, or a record that was left out."""
+    recorded = json.loads((shipped / 'config.json').read_text())['sha256']
+    assert recorded == checksums(shipped) and len(recorded) == 1
+
+
+def test_checkpoints_from_before_there_was_a_record_are_loaded(copied):
+    """Catches an update that takes a user's checkpoints away."""
+    config = json.loads((copied / 'config.json').read_text())
+    del config['sha256']
+    (copied / 'config.json').write_text(json.dumps(config))
+    assert load_checkpoint(copied).content_hash

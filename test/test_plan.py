@@ -18,6 +18,7 @@ import shutil
 import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
+from spoiled_checkpoint import record
 import torch
 
 from trimodal_ros.embed.language import EncoderNotFound, SentenceEncoder
@@ -115,6 +116,7 @@ def test_weights_of_another_architecture_are_refused(broken):
     weights = load_file(broken / 'model.safetensors')
     weights.pop('decoder.head.4.bias')
     save_file(weights, broken / 'model.safetensors')
+    record(broken)
     with pytest.raises(CheckpointError, match='(?s)does not fit config.json.*decoder.head.4.bias'):
         load_checkpoint(broken)
 

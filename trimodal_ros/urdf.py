@@ -27,6 +27,7 @@ from xml.etree.ElementTree import Element, fromstring, ParseError, TreeBuilder, 
 
 from .spec import JointSpec, RobotSpec, SpecError
 
+MAX_CHARACTERS = 5_000_000   # of a URDF, which may come from a topic
 MOVABLE = ('revolute', 'prismatic', 'continuous')
 
 
@@ -39,6 +40,8 @@ class _NoDoctype(TreeBuilder):
 
 def read_urdf(urdf: str) -> Element:
     """Return the ``<robot>`` of a URDF; raises SpecError for anything else."""
+    if len(urdf) > MAX_CHARACTERS:
+        raise SpecError(f'the URDF has {len(urdf)} characters, at most {MAX_CHARACTERS} are taken')
     try:
         root = fromstring(urdf, XMLParser(target=_NoDoctype()))
     except (ParseError, UnicodeError) as error:

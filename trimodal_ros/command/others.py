@@ -30,6 +30,7 @@ from .message import from_message
 from ..observe.stamp import stamp_ns
 from ..spec import NS_PER_S, RobotSpec, SpecError, Trajectory
 
+MAX_POINTS, MAX_NAMES = 10_000, 1000   # of a message of somebody else's
 KEPT = 64            # messages of one's own that may still be on their way back
 AT_REST_RAD_S = 1e-6
 
@@ -50,6 +51,10 @@ class Others:
 
         Raises SpecError for one that the controller refuses.
         """
+        for what, got, most in (('points', len(message.points), MAX_POINTS),
+                                ('joints', len(message.joint_names), MAX_NAMES)):
+            if got > most:
+                raise SpecError(f'{got} {what}, at most {most} are taken')
         content = _content(message)
         if content in self._own:
             while self._own.popleft() != content:  # those before it were lost

@@ -31,6 +31,7 @@ import yaml
 from ..paths import share_dir
 from ..spec import RobotSpec, SpecError
 
+MAX_CONTROLS = 256   # axes, or buttons, of a Joy
 TWIST = ('x', 'y', 'z', 'roll', 'pitch', 'yaw')
 KEYS = {'rest', 'deadman', 'next_mode', 'gripper', 'joint', 'cartesian'}
 
@@ -116,8 +117,8 @@ class Mapping:
         """
         Return what a Joy's axes and buttons ask for.
 
-        Raises StickError where there are fewer than the mapping names, or for an axis that is
-        not a number from -1 to 1.
+        Raises StickError where there are fewer than the mapping names, for more than
+        MAX_CONTROLS, and for an axis that is not a number from -1 to 1.
         """
         self._check(axes, buttons)
         robot = self.robot
@@ -147,6 +148,8 @@ class Mapping:
     def _check(self, axes, buttons) -> None:
         for what, got, needed in (('axes', len(axes), self._axes),
                                   ('buttons', len(buttons), self._buttons)):
+            if got > MAX_CONTROLS:
+                raise StickError(f'{got} {what}, at most {MAX_CONTROLS} are taken')
             if got < needed:
                 raise StickError(f'{got} {what}, the mapping names {needed}; '
                                  'is it of this device?')

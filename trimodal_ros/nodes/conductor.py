@@ -44,6 +44,10 @@ from ..sim.layout import Task
 
 SERVICE_TIMEOUT_S = 60.0
 POLL_S = 0.02
+SERVICES = {
+    'policy/change_state': ChangeState, 'simulated_robot/set_parameters': SetParameters,
+    **dict.fromkeys(('simulated_robot/reset', 'recorder/start', 'recorder/success',
+                     'recorder/failure', 'recorder/stop'), Trigger)}
 TASK_TOPICS = ('task_done', 'scene_task_done')
 
 
@@ -76,14 +80,15 @@ class Conductor:
     A node on a thread of its own.
 
     ``processes`` run the other nodes, where they were started here: should one end, whoever
-    waits is told.
+    waits is told. ``args`` are for rclpy.init; None for those of the process.
     """
 
-    def __init__(self, processes: NodeProcesses | None = None):
-        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)  # they raise, here
+    def __init__(self, processes: NodeProcesses | None = None, args: list[str] | None = None):
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)  # they raise, here
         self.node = rclpy.create_node('conductor')
         self._processes = processes
-        self._clients = {}
+        self._clients = {name: self.node.create_client(service_type, name)
+                         for name, service_type in SERVICES.items()}
         self._done = {}  # 'task_done' and 'scene_task_done', as heard since the scene was laid
         self._decisions = []
         self._instruction = self.node.create_publisher(String, 'instruction', LATCHED_QOS)

@@ -29,6 +29,7 @@ import time
 from diagnostic_msgs.msg import DiagnosticArray
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 from rich.console import Console
@@ -39,7 +40,7 @@ import tyro
 
 from .console_view import draw, KEYS, Shown
 from .keys import Keys, NoTerminal
-from .ros import LATCHED_QOS, stop_signals
+from .ros import LATCHED_QOS, qualified, stop_signals
 
 DRAW_S = 0.2
 SILENT_S = 3.0     # after which the recorder is taken to be gone
@@ -58,13 +59,15 @@ class RecorderClient:
         self.recorder, self.answers = recorder, deque(maxlen=ANSWERS)
         self._statuses, self._heard_at, self.episode = {}, 0.0, ''
         self._is_on_the_way = False   # what it told before it answered
-        self._node = rclpy.create_node(f'console_{os.getpid()}')
-        self._instruction = self._node.create_publisher(String, 'instruction', LATCHED_QOS)
-        self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
-        self._services = {name: self._node.create_client(Trigger, f'{recorder}/{name}')
+        self.node = rclpy.create_node(  # its name is never the same: nobody may ask it anything
+            f'console_{os.getpid()}', start_parameter_services=False, parameter_overrides=[
+                Parameter('start_type_description_service', value=False)])
+        self._instruction = self.node.create_publisher(String, 'instruction', LATCHED_QOS)
+        self.node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
+        self._services = {name: self.node.create_client(Trigger, f'{recorder}/{name}')
                           for name in KEYS.values()}
         self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self._node)
+        self._executor.add_node(self.node)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
@@ -74,7 +77,7 @@ class RecorderClient:
             self._executor.spin_once(timeout_sec=0.1)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        prefix = f'{self.recorder.split("/")[-1]}: '
+        prefix = f'{qualified(self.node, self.recorder)}: '
         statuses = {status.name.removeprefix(prefix): status for status in message.status
                     if status.name.startswith(prefix)}
         if statuses:
@@ -113,7 +116,7 @@ class RecorderClient:
     def close(self) -> None:
         self._stop.set()
         self._thread.join()
-        self._node.destroy_node()
+        self.node.destroy_node()
 
 
 class Desk:

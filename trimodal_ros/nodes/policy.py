@@ -59,6 +59,7 @@ from .ros import (
     log_traceback,
     now_ns,
     parameter,
+    qualified,
     ROS_TYPES,
     run_node,
     SENSOR_QOS,
@@ -281,7 +282,7 @@ class PolicyNode(LifecycleNode):
 
     def _diagnose(self) -> None:
         self._diagnosis.publish(self.diagnostics.message(
-            self.commander, self.get_name(), self.listeners()))
+            self.commander, qualified(self), self.listeners()))
 
 
 def main(args: list[str] | None = None) -> None:

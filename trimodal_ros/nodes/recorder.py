@@ -40,7 +40,7 @@ from std_srvs.srv import Trigger
 from .listener import Listener
 from .recorder_diagnostics import RecorderDiagnostics
 from .recorder_parameters import declare_parameters, read_settings, topics_file
-from .ros import now_ns, parameter, run_node
+from .ros import now_ns, parameter, qualified, run_node
 from ..record.automatic import Automatic, END, START
 from ..record.episode import EpisodeError
 from ..record.gate import missing
@@ -68,7 +68,7 @@ class RecorderNode(Node):
         self.listener = Listener(self, read_selection(topics_file(self), self.robot,
                                                       parameter(self, 'images')))
         self.session = Session(settings, self.listener.kind_of, lambda: now_ns(self), self.tell)
-        self.diagnostics = RecorderDiagnostics(self.get_name(), parameter(self, 'alive_s'),
+        self.diagnostics = RecorderDiagnostics(qualified(self), parameter(self, 'alive_s'),
                                                lambda: self._optional('operator'))
         self._automatic = Automatic() if self._optional('automatic') else None
         self.listener.start(self.session)

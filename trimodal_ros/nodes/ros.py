@@ -27,6 +27,7 @@ import numpy as np
 import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.expand_topic_name import expand_topic_name
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -105,6 +106,16 @@ def stop_signals() -> threading.Event:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, lambda *_: stop.set())
     return stop
+
+
+def qualified(node: Node, name: str = '') -> str:
+    """
+    Return the node's name, or another's as this node would call it, with its namespace.
+
+    So are names told on /diagnostics, which all robots share: 'policy', or 'left/policy'.
+    """
+    return expand_topic_name(name or node.get_name(), node.get_name(),
+                             node.get_namespace()).lstrip('/')
 
 
 def parameter(node: Node, name: str):

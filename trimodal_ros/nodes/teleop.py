@@ -45,6 +45,7 @@ from .ros import (
     HEAR_COMMANDS_QOS,
     LATCHED_QOS,
     now_ns,
+    qualified,
     ROS_TYPES,
     run_node,
     SENSOR_QOS,
@@ -193,7 +194,7 @@ class TeleopNode(Node):
         level = DiagnosticStatus.ERROR if reason and teleoperator.is_on else DiagnosticStatus.OK
         self._diagnosis.publish(DiagnosticArray(
             header=ROS_TYPES.header(arm.clock()), status=[DiagnosticStatus(
-                level=level, name=f'{self.get_name()}: state', message=state,
+                level=level, name=f'{qualified(self)}: state', message=state,
                 hardware_id=arm.robot.name,
                 values=[KeyValue(key=key, value=value) for key, value in values.items()])]))
 

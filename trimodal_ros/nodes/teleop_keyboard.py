@@ -37,7 +37,7 @@ import yaml
 
 from .help_text import help_text
 from .keys import Keys, NoTerminal
-from .ros import now_ns, parameter, ROS_TYPES, SENSOR_QOS, stop_signals
+from .ros import now_ns, parameter, qualified, ROS_TYPES, SENSOR_QOS, stop_signals
 from ..command.keys import FASTER, KeyStick, MODE_KEY, PAIRS, SLOWER
 from ..command.stick import mapping_file
 from ..command_line import one_line_errors
@@ -71,7 +71,7 @@ class KeyboardNode(Node):
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            if status.name == f'{self._teleop}: state':
+            if status.name == f'{qualified(self, self._teleop)}: state':
                 values = {item.key: item.value for item in status.values}
                 self.state = f'{values["mode"]}: {status.message}'
 

@@ -32,6 +32,7 @@ BAYER_TO_RGB = {
 BYTES_PER_PIXEL = {'rgb8': 3, 'bgr8': 3, 'rgba8': 4, 'bgra8': 4, 'mono8': 1,
                    **dict.fromkeys(BAYER_TO_RGB, 1)}
 MAX_PIXELS = 4096 * 4096   # more can't be taken over and shrunk within any age budget
+MAX_BYTES = 4 * MAX_PIXELS   # of a message, raw or compressed, with padding
 COMPARED_BYTES = 4096      # at first, of two images
 
 
@@ -97,6 +98,9 @@ def check_layout(message, name: str) -> None:
 
     A compressed image shows what is wrong with it only when it is decoded, but for an empty one.
     """
+    if len(message.data) > MAX_BYTES:
+        raise ImageError(f'camera {name!r}: {len(message.data)} bytes, at most {MAX_BYTES} are '
+                         'taken')
     if is_compressed(message):
         if len(message.data) == 0:
             raise ImageError(f'camera {name!r}: a compressed image without data')

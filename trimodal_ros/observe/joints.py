@@ -24,6 +24,7 @@ import numpy as np
 from .stamp import stamp_ns
 from ..spec import RobotSpec
 
+MAX_NAMES = 1000   # in a message: more would keep the node from everything else
 HISTORY = 256  # values of a joint: half a second at 500 Hz
 
 
@@ -48,8 +49,11 @@ def decode_joints(message, robot: RobotSpec) -> dict[str, float]:
     Return measured positions in rad of the robot's joints that a message names.
 
     It may name others too, in any order. Raises JointStateError for a joint of the robot that is
-    named twice or not finite.
+    named twice or not finite, and for more than MAX_NAMES.
     """
+    if len(message.name) > MAX_NAMES:
+        raise JointStateError(f'joint_states: {len(message.name)} names, at most {MAX_NAMES} are '
+                              'taken')
     names = list(message.name)
     ours = frozenset(names) & frozenset(robot.joint_names)
     if len(message.position) != len(names):

@@ -32,6 +32,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 import torch
 
+from .checksums import checksums, find_mismatch
 from .encoders import describe_encoders, open_encoders, TOKENIZER
 from .exported import is_export
 from .folder import CARD, check_contents, check_fits, CheckpointError
@@ -65,7 +66,8 @@ def save_checkpoint(path: Path, policy: Policy, training: Mapping, card: str) ->
     config = {
         'format': FORMAT, 'policy': asdict(policy.config),
         'encoders': describe_encoders(policy), 'robot': policy.robot.to_dict(),
-        'normalization': policy.statistics.to_dict(), 'training': dict(training)}
+        'normalization': policy.statistics.to_dict(), 'sha256': checksums(partial),
+        'training': dict(training)}
     (partial / CONFIG).write_text(json.dumps(config, indent=1) + '\n')
     (partial / CARD).write_text(card)
     if not policy.config.language_frozen:
@@ -133,12 +135,14 @@ def load_checkpoint(path: Path, device: str | torch.device = 'cpu',
     Return the policy in evaluation mode on ``device``.
 
     With another ``decoder`` than its own the head of the decoder has fresh weights.
-    Raises CheckpointError when the folder is damaged or, with ``robot`` given, when it was
+    Raises CheckpointError when the folder is damaged, when weights aren't those that were saved
+    (of checkpoints from before they were noted nobody knows) or, with ``robot`` given, when it was
     trained for other joints, cameras, rate or horizon; EncoderNotFound or ValueError, naming the
     field, for a frozen encoder that is not here or not the same.
     """
     path = Path(path)
     config = read_config(path)
+    _check_files(path, config)
     trained_for, statistics, policy_config = _parse(path, config)
     if robot is not None:
         check_fits(path, trained_for, robot)
@@ -154,6 +158,13 @@ def load_checkpoint(path: Path, device: str | torch.device = 'cpu',
     _load_weights(path, policy, fresh)
     policy.content_hash = content_hash(path)
     return policy.to(device, memory_format=torch.channels_last).eval()
+
+
+def _check_files(path: Path, config: Mapping) -> None:
+    """Raise CheckpointError for tensors that aren't those that were saved, where that is known."""
+    wrong = find_mismatch(path, config['sha256']) if 'sha256' in config else ''
+    if wrong:
+        raise CheckpointError(f'checkpoint {path}: {wrong}')
 
 
 def _load_weights(path: Path, policy: Policy, fresh_head: bool = False) -> None:

@@ -152,7 +152,7 @@ def test_hold_brakes_harder_where_there_is_no_room():
 def test_hold_keeps_the_limits_from_every_state_that_can_be_stopped(velocity, share, most_rad_s2):
     """Catches a brake that breaks what it is to protect, also of joints that take longer."""
     robot = replace(ROBOT, joints=tuple(
-        replace(joint, acceleration_rad_s2=most_rad_s2) for joint in ROBOT.joints))
+        replace(joint, acceleration=most_rad_s2) for joint in ROBOT.joints))
     velocity_J, braking_J = np.array(velocity), np.array(velocity) ** 2 / 2 / most_rad_s2
     room_J = ROBOT.upper_J - ROBOT.lower_J - braking_J
     position_J = np.where(velocity_J > 0, ROBOT.lower_J + np.array(share) * room_J,
@@ -160,8 +160,8 @@ def test_hold_keeps_the_limits_from_every_state_that_can_be_stopped(velocity, sh
     start = JointReference(START_NS, position_J, velocity_J)
     hold = hold_trajectory(robot, [start])
     slack = replace(ROBOT, joints=tuple(  # of what is too slow to matter, and of merged points
-        replace(joint, lower_rad=joint.lower_rad - 2e-4, upper_rad=joint.upper_rad + 2e-4,
-                acceleration_rad_s2=1.03 * joint.acceleration_rad_s2) for joint in robot.joints))
+        replace(joint, lower=joint.lower - 2e-4, upper=joint.upper + 2e-4,
+                acceleration=1.03 * joint.acceleration) for joint in robot.joints))
     check_limits(replace(hold, robot=slack), start)
     assert hold.time_s_T[-1] <= max(HOLD_S, 3 / most_rad_s2) + 1e-6
     assert not hold.velocity_TJ[-1].any()

@@ -28,7 +28,7 @@ from trimodal_ros.spec import NS_PER_S, RobotSpec, Trajectory
 
 ROBOT = RobotSpec.make_example()
 LAZY = replace(ROBOT, joints=tuple(
-    replace(joint, acceleration_rad_s2=2.0) for joint in ROBOT.joints))
+    replace(joint, acceleration=2.0) for joint in ROBOT.joints))
 START_NS = 1_000 * NS_PER_S
 WISH = st.lists(st.floats(-10, 10), min_size=3, max_size=3)
 

@@ -48,24 +48,33 @@ class Others:
         """
         Return what somebody else commands, None for a message of one's own.
 
-        One without a stamp starts now. Raises SpecError for one that the controller refuses: for
-        other joints, malformed, over already or not ending at rest.
+        Raises SpecError for one that the controller refuses.
         """
         content = _content(message)
         if content in self._own:
             while self._own.popleft() != content:  # those before it were lost
                 pass
             return None
-        trajectory = from_message(message, self._robot)
-        if not stamp_ns(message.header.stamp):
-            trajectory = replace(trajectory, stamp_ns=now_ns)
-        late_s = (now_ns - trajectory.stamp_ns) / NS_PER_S - trajectory.time_s_T[-1]
-        if late_s > 0:
-            raise SpecError(f'the trajectory was over {late_s:.3f} s ago')
-        if trajectory.velocity_TJ is not None and np.abs(
-                trajectory.velocity_TJ[-1]).max() > AT_REST_RAD_S:
-            raise SpecError('the trajectory does not end at rest')
-        return trajectory
+        return accepted(message, self._robot, now_ns)
+
+
+def accepted(message, robot: RobotSpec, now_ns: int) -> Trajectory:
+    """
+    Return what a controller that gets a message now plays; one without a stamp starts now.
+
+    Raises SpecError for one that it refuses: for other joints, malformed, over already or not
+    ending at rest.
+    """
+    trajectory = from_message(message, robot)
+    if not trajectory.stamp_ns:
+        trajectory = replace(trajectory, stamp_ns=now_ns)
+    late_s = (now_ns - trajectory.stamp_ns) / NS_PER_S - trajectory.time_s_T[-1]
+    if late_s > 0:
+        raise SpecError(f'the trajectory was over {late_s:.3f} s ago')
+    if trajectory.velocity_TJ is not None and np.abs(
+            trajectory.velocity_TJ[-1]).max() > AT_REST_RAD_S:
+        raise SpecError('the trajectory does not end at rest')
+    return trajectory
 
 
 def _content(message) -> tuple:

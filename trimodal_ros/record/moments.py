@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,7 @@ from .motion import CommandedChunks
 from .reader import read_messages
 from ..command.decision import Rules
 from ..command.message import from_message
+from ..command.others import accepted
 from ..command.pilot import Pilot
 from ..observe.freshness import Freshness
 from ..observe.image import ImageError
@@ -195,12 +196,7 @@ class Replay:
         self.observer.set_instruction(message.data)
 
     def _take_trajectory(self, topic: str, message) -> None:
-        trajectory = from_message(message, self.robot)
-        if trajectory.stamp_ns == 0:  # to a controller: now
-            trajectory = replace(trajectory, stamp_ns=self.now_ns)
-        if trajectory.stamp_ns + round(trajectory.time_s_T[-1] * NS_PER_S) < self.now_ns:
-            raise SpecError('over already: the controller refuses it')
-        self.pilot.sent(trajectory)
+        self.pilot.sent(accepted(message, self.robot, self.now_ns))
 
     def observe(self) -> Observation:
         """Return what the node would observe now. Raises NotReady or ImageError."""

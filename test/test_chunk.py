@@ -46,7 +46,7 @@ from trimodal_ros.spec import NS_PER_S
 
 def commanding(first=0.5, last=0.8) -> CommandedMotion:
     """Return what is commanded after a chunk was sent from rest at ``first``."""
-    commanded, at_J = CommandedMotion(), np.full(3, first)
+    commanded, at_J = CommandedMotion(ROBOT), np.full(3, first)
     commanded.send(join_chunk(chunk(ramp(first, last)), lead_in(commanded, START_NS, at_J)),
                    START_NS, at_J)
     return commanded
@@ -77,7 +77,7 @@ def test_points_on_the_way_to_the_bridge_are_sent_again():
 def test_the_controller_bridges_from_its_own_state_where_nothing_is_commanded():
     """Catches a jump from where the controller stands to where the arm sags."""
     joined = join_chunk(chunk(ramp(0.5, 0.8)), lead_in(
-        CommandedMotion(), START_NS, np.full(3, 0.5)))
+        CommandedMotion(ROBOT), START_NS, np.full(3, 0.5)))
     assert joined.time_s_T[0] == pytest.approx(0.1)
     assert joined.position_TJ[0].tolist() == [0.5] * 3
 
@@ -196,7 +196,7 @@ def test_ramp_goes_on_where_it_is():
 
 def test_ensemble_is_the_weighted_mean_of_what_reaches_a_time():
     """Catches weights in the wrong order, and a chunk asked beyond its end."""
-    blender, commanded = Blender('ensemble'), CommandedMotion()
+    blender, commanded = Blender('ensemble'), CommandedMotion(ROBOT)
     first, second = chunk(ramp(0.2, 0.2)), chunk(ramp(0.6, 0.6), START_NS + 300 * MS)
     blender.blend(first, 'go', commanded, START_NS)
     blender.sent(is_hold=False)
@@ -210,7 +210,7 @@ def test_ensemble_is_the_weighted_mean_of_what_reaches_a_time():
 @pytest.mark.parametrize('forget', [True, False])
 def test_ensemble_leaves_out_what_was_planned_for_something_else(forget):
     """Catches a mean of two errands, and one with plans from before a hold."""
-    blender, commanded = Blender('ensemble'), CommandedMotion()
+    blender, commanded = Blender('ensemble'), CommandedMotion(ROBOT)
     blender.blend(chunk(ramp(0.2, 0.2)), 'go left', commanded, START_NS)
     blender.sent(is_hold=False)
     if forget:
@@ -265,7 +265,7 @@ def checked(plan, commanded, now_ns):
                 min_size=1, max_size=6))
 def test_whatever_is_planned_is_accepted_and_within_the_limits(plans):
     """Catches a refusal, or a commanded jump, for any chunks, delays and jitter of clocks."""
-    played, commanded, now_ns, samples = controller(), CommandedMotion(), START_NS, []
+    played, commanded, now_ns, samples = controller(), CommandedMotion(ROBOT), START_NS, []
     knots, first_ms = [(START_NS, [0.5] * 3, [0.0] * 3)], FIRST_POINTS_MS
     for steps, thinking_ms, jitter_ms, transport_ms, gap_ms in plans:
         plan = planned_from(commanded, steps, now_ns + jitter_ms * MS)
@@ -297,7 +297,7 @@ def assert_within_limits(samples):
 
 def test_history_tells_what_was_commanded_at_an_earlier_image():
     """Catches the newest trajectory asked about a time before it was sent."""
-    commanded = CommandedMotion()
+    commanded = CommandedMotion(ROBOT)
     assert commanded.position_at(START_NS) is None and not commanded
     commanded = commanding()
     expected = commanded.position_at(START_NS + 300 * MS)

@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from .errors import SpecError
 
@@ -33,7 +33,8 @@ class CameraSpec:
     Of the image that comes, ``crop_px`` (x, y, width, height; None: all) is cut out, turned
     clockwise by ``rotation_deg`` and scaled to ``width`` x ``height``. ``compressed`` says that
     the topic carries a sensor_msgs/CompressedImage; None: if its name ends in ``/compressed``.
-    ``rate_hz`` is what the camera is expected to send at least; 0: not known.
+    ``rate_hz`` is what the camera is expected to send at least, 0: not known; whatever it is, the
+    camera is the same.
     """
 
     name: str
@@ -43,7 +44,7 @@ class CameraSpec:
     crop_px: tuple[int, int, int, int] | None = None
     rotation_deg: int = 0
     compressed: bool | None = None
-    rate_hz: float = 0.0
+    rate_hz: float = field(default=0.0, compare=False)
 
     def __post_init__(self):
         if self.width < 8 or self.height < 8:

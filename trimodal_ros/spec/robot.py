@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import hashlib
 import json
 from pathlib import Path
@@ -75,6 +75,13 @@ class RobotSpec:
                 f'robot {self.name!r}: its controllers have the joints {played}, expected each '
                 f'of {list(self.joint_names)} once')
 
+    def only(self, joints: tuple[str, ...]) -> RobotSpec:
+        """Return the robot as one of its controllers knows it: with these joints alone."""
+        if joints == self.joint_names and not self.controllers:
+            return self
+        kept = {joint.name: joint for joint in self.joints}
+        return replace(self, joints=tuple(kept[name] for name in joints), controllers=())
+
     @property
     def groups(self) -> tuple[ControllerSpec, ...]:
         """Who plays what of a trajectory, each on a topic of its own."""
@@ -84,6 +91,11 @@ class RobotSpec:
     @property
     def joint_names(self) -> tuple[str, ...]:
         return tuple(joint.name for joint in self.joints)
+
+    def on_topics(self, position_J: np.ndarray) -> dict[str, float]:
+        """Return positions of the joints as topics name them: a gripper's fingers, not itself."""
+        return {finger.joint: float(finger.factor * position)
+                for joint, position in zip(self.joints, position_J) for finger in joint.driven}
 
     @property
     def step_ns(self) -> int:

@@ -50,7 +50,7 @@ def teleoperated(robot, **values):
 
 
 def wait_until_ready(teleop):
-    wait_for(lambda: teleop._command.get_subscription_count() > 1, 'somebody to listen')
+    wait_for(lambda: teleop._command.listeners() > 1, 'somebody to listen')
     wait_for(lambda: teleop.teleoperator.hand.stick is not None
              and not teleop.teleoperator.reason, 'the teleop node to be ready')
 

@@ -16,14 +16,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from .messages import TYPESTORE
 from .sample import Sample
 from .selection import DECISION, INSTRUCTION, TAKEOVER, TRAJECTORY, TYPES
 from ..observe.instruction import InstructionError, normalize_instruction
 
-TOPICS = (INSTRUCTION, TAKEOVER, DECISION, TRAJECTORY)
+MESSAGES = (INSTRUCTION, TAKEOVER, DECISION)   # that are read
 POLICY, TELEOPERATION, MIXED, UNKNOWN = 'policy', 'teleoperation', 'mixed', 'unknown'
 
 
@@ -31,10 +31,13 @@ class Provenance:
     """
     Follows the topics that tell; ``feed`` takes their samples in order of receipt.
 
-    ``instruction`` is the newest, ``instructions`` are all that were given, '' among them.
+    ``instruction`` is the newest, ``instructions`` are all that were given, '' among them;
+    ``trajectories`` are the topics of the robot's controllers.
     """
 
-    def __init__(self, instruction: str = '', is_taken_over: bool = False, from_ns: int = 0):
+    def __init__(self, instruction: str = '', is_taken_over: bool = False, from_ns: int = 0,
+                 trajectories: Collection[str] = (TRAJECTORY,)):
+        self._trajectories = trajectories
         self.instruction, self.instructions = instruction, [instruction] if instruction else []
         self.checkpoint = ''
         self._taken_ns = from_ns if is_taken_over else None
@@ -51,10 +54,13 @@ class Provenance:
         return self._taken_ns is not None
 
     def feed(self, sample: Sample) -> None:
-        """Take one sample of one of TOPICS."""
-        if sample.topic == TRAJECTORY:  # too long to deserialize for nothing
+        """Take one sample; what tells nothing is left out."""
+        if sample.topic in self._trajectories:  # too long to deserialize for nothing
             self._free += self._taken_ns is None
-            return
+        elif sample.topic in MESSAGES:
+            self._read(sample)
+
+    def _read(self, sample: Sample) -> None:
         message = TYPESTORE.deserialize_cdr(sample.data, TYPES[sample.topic])
         if sample.topic == INSTRUCTION:
             self._on_instruction(message.data)
@@ -102,10 +108,9 @@ class Provenance:
         return TELEOPERATION if by_hand else UNKNOWN
 
 
-def provenance_of(samples: Iterable[Sample]) -> Provenance:
+def provenance_of(samples: Iterable[Sample], trajectories: Collection[str]) -> Provenance:
     """Return what samples that came earlier tell."""
-    provenance = Provenance()
+    provenance = Provenance(trajectories=trajectories)
     for sample in samples:
-        if sample.topic in TOPICS:
-            provenance.feed(sample)
+        provenance.feed(sample)
     return provenance

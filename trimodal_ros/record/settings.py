@@ -19,6 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .selection import TRAJECTORY
 from .stream_health import Limits
 
 MB = 10**6
@@ -31,7 +32,7 @@ class Settings:
 
     ``robot`` is the content hash of its spec; ``sync_s`` and ``compression`` are of the files;
     ``floor_bytes`` stay free on the disk; ``ring_s`` 0 keeps nothing, ``jpeg_workers`` 0
-    compresses no images.
+    compresses no images; ``trajectories`` are the topics of the robot's controllers.
     """
 
     folder: Path
@@ -46,3 +47,4 @@ class Settings:
     jpeg_workers: int = 0
     jpeg_quality: int = 90
     limits: Limits = field(default_factory=Limits)
+    trajectories: tuple[str, ...] = (TRAJECTORY,)

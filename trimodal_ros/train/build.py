@@ -91,7 +91,8 @@ def _read_episode(job) -> tuple[dict, int]:
         every_s = sampling.every_s or 1 / robot.rate_hz
         moments = read_commanded(path, robot, replace(sampling, every_s=every_s), dropped)
     count = _stream(moments, folder)
-    return {'labelled': labelled, 'commanded': counts.get('joint_trajectory', 0) > 0,
+    commanded = any(counts.get(group.topic) for group in robot.groups)
+    return {'labelled': labelled, 'commanded': commanded,
             'dropped': dict(dropped)}, count
 
 

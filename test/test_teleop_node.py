@@ -71,9 +71,9 @@ def note_sending(policy) -> list[bool]:
     """Return the list that tells of each trajectory of a policy whether it was taken over."""
     publish, taken = policy._command.publish, []
 
-    def note(message):
+    def note(messages):
         taken.append(policy.commander.interlock.is_taken)
-        publish(message)
+        publish(messages)
     policy._command.publish = note
     return taken
 

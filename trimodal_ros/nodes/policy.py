@@ -59,6 +59,7 @@ from .ros import (
     log_traceback,
     now_ns,
     parameter,
+    ROS_TYPES,
     run_node,
     SENSOR_QOS,
 )
@@ -69,6 +70,7 @@ from ..command.decider import STRAY
 from ..command.decision import Decision
 from ..command.guard import SCORES
 from ..command.interlock import Stop
+from ..command.message import to_messages
 from ..command.outlet import Told
 from ..command.pilot import Pilot
 from ..command.takeover import SILENT
@@ -262,7 +264,10 @@ class PolicyNode(LifecycleNode):
 
     def send(self, trajectory: Trajectory) -> None:
         """Publish a trajectory."""
-        self._command.publish(trajectory, self.commander.others)
+        messages = to_messages(trajectory, ROS_TYPES)
+        for message in messages.values():
+            self.commander.others.note_own(message)
+        self._command.publish(messages)
 
     def report(self, decision: Decision, told: Told) -> None:
         """Publish the record of a decision and the alignment of its plan."""

@@ -58,6 +58,7 @@ from .teleop_parameters import (
 from .trajectory_topics import TrajectoryPublishers
 from .voice import Voice
 from ..command.interlock import StopTopic
+from ..command.message import to_messages
 from ..command.teleoperator import Teleoperator
 from ..observe.joints import JointStateError
 from ..observe.observer import NotReady
@@ -160,7 +161,10 @@ class TeleopNode(Node):
 
     def send(self, trajectory: Trajectory) -> None:
         """Publish a trajectory."""
-        self._command.publish(trajectory, self.teleoperator.others)
+        messages = to_messages(trajectory, ROS_TYPES)
+        for message in messages.values():
+            self.teleoperator.others.note_own(message)
+        self._command.publish(messages)
 
     def take_over(self, is_on: bool) -> None:
         """Tell whether the person commands."""

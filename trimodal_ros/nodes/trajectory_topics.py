@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import time
 
 from rclpy.duration import Duration
@@ -25,10 +25,8 @@ from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 from trajectory_msgs.msg import JointTrajectory
 
-from .ros import COMMAND_QOS, ROS_TYPES
-from ..command.message import to_messages
-from ..command.others import Others
-from ..spec import CameraSpec, RobotSpec, Trajectory
+from .ros import COMMAND_QOS
+from ..spec import CameraSpec, RobotSpec
 
 
 def image_class(camera: CameraSpec) -> type:
@@ -58,11 +56,8 @@ class TrajectoryPublishers:
         """The publishers, to be destroyed by the node."""
         return list(self._by_topic.values())
 
-    def publish(self, trajectory: Trajectory, others: Others) -> None:
-        """Publish to every controller, or where that can't be made a message of, to none."""
-        messages = to_messages(trajectory, ROS_TYPES)
-        for message in messages.values():
-            others.note_own(message)
+    def publish(self, messages: Mapping[str, JointTrajectory]) -> None:
+        """Publish to every controller what ``to_messages`` has for it."""
         for topic, message in messages.items():
             self._by_topic[topic].publish(message)
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 TRAJECTORY_TOPIC = 'joint_trajectory'
+TRAJECTORY_CONTROLLER = 'joint_trajectory_controller'   # as ros2_control's examples call it
 
 
 @dataclass(frozen=True)

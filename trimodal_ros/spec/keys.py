@@ -125,8 +125,10 @@ def check_keys(file: Located, place: Place, what: str, keys: Mapping[str, Key]) 
             file.fault(place, f'{what}: {key} is missing, expected {takes.expected}; add it')
     known = {key: inside for key, inside in value.items() if key in keys}
     for key in [key for key, inside in known.items() if not keys[key].takes(inside)]:
-        file.fault((*place, key), f'{what}: {key}: got {known.pop(key)!r}, '
-                                  f'expected {keys[key].expected}')
+        got = known.pop(key)
+        file.fault((*place, key), f'{what}: {key}: got {"nothing" if got is None else repr(got)}, '
+                                  f'expected {keys[key].expected}'
+                                  f'{"; fill it in" if got is None else ""}')
     return known
 
 

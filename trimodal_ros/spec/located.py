@@ -86,8 +86,9 @@ def _note_lines(located: Located, node: yaml.Node, place: Place) -> None:
             _note_lines(located, item, (*place, index))
     elif isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            _note_key(located, key, (*place, key.value if isinstance(key.value, str) else '?'))
-            _note_lines(located, value, (*place, key.value))
+            inside = (*place, key.value if isinstance(key, yaml.ScalarNode) else '?')
+            _note_key(located, key, inside)
+            _note_lines(located, value, inside)
 
 
 def _note_key(located: Located, key: yaml.Node, place: Place) -> None:

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from .camera import CameraSpec
-from .controller import ControllerSpec, TRAJECTORY_TOPIC
+from .controller import ControllerSpec, TRAJECTORY_CONTROLLER, TRAJECTORY_TOPIC
 from .errors import SpecError
 from .joint import JointSpec
 
@@ -86,7 +86,7 @@ class RobotSpec:
     def groups(self) -> tuple[ControllerSpec, ...]:
         """Who plays what of a trajectory, each on a topic of its own."""
         return self.controllers or (
-            ControllerSpec(TRAJECTORY_TOPIC, TRAJECTORY_TOPIC, self.joint_names),)
+            ControllerSpec(TRAJECTORY_CONTROLLER, TRAJECTORY_TOPIC, self.joint_names),)
 
     @property
     def joint_names(self) -> tuple[str, ...]:

@@ -39,7 +39,6 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
 import torch
 from trajectory_msgs.msg import JointTrajectory
-import yaml
 
 from benchmarks.bare_loop import SEEN_PX
 from benchmarks.cameras import camera_topic, CameraRun, run_cameras
@@ -55,6 +54,7 @@ from trimodal_ros.plan.policy import Policy, PolicyConfig
 from trimodal_ros.record.sensor_messages import joint_state_message
 from trimodal_ros.sim.controller import Refused, TrajectoryController
 from trimodal_ros.spec import CameraSpec, NS_PER_S, RobotSpec
+from trimodal_ros.spec.robot_file import write_robot_file
 
 SO101 = share_dir() / 'config' / 'robots' / 'so101.yaml'
 SMALL = PolicyConfig(embed_dim=16, vision_width=32, motion_width=16)
@@ -80,14 +80,6 @@ def make_robot(cameras: int) -> RobotSpec:
     """Return an SO-101 with so many cameras of one size."""
     return replace(RobotSpec.from_yaml(SO101), cameras=tuple(
         CameraSpec(f'camera_{index}', camera_topic(index), *SEEN_PX) for index in range(cameras)))
-
-
-def write_robot(robot: RobotSpec, path: Path) -> None:
-    """Write the YAML that the policy node reads."""
-    data = robot.to_dict()
-    cameras = {camera.pop('name'): camera for camera in map(dict, data.pop('cameras'))}
-    data['joints'] = list(data['joints'])
-    path.write_text(yaml.safe_dump({'robot': data.pop('name'), **data, 'cameras': cameras}))
 
 
 def write_checkpoint(robot: RobotSpec, path: Path) -> None:
@@ -319,7 +311,7 @@ def open_rig(run: CameraRun, joints_hz: float = JOINT_STATES_HZ,
     robot = make_robot(run.cameras)
     with tempfile.TemporaryDirectory(prefix='trimodal_ros_') as name:
         folder = Path(name)
-        write_robot(robot, folder / 'robot.yaml')
+        write_robot_file(robot, folder / 'robot.yaml')
         write_checkpoint(robot, folder / 'checkpoint')
         with NodeProcesses(folder / 'log') as processes, Cameras(run) as cameras:
             processes.start('policy', {

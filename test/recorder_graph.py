@@ -30,6 +30,7 @@ from trimodal_ros.nodes.recorder import RecorderNode
 from trimodal_ros.nodes.ros import LATCHED_QOS, now_ns, ROS_TYPES, SENSOR_QOS
 from trimodal_ros.record.sensor_messages import image_message, joint_state_message
 from trimodal_ros.spec import RobotSpec
+from trimodal_ros.spec.robot_file import write_robot_file
 
 SENTENCE = 'put the red cube on the left plate'
 NUMBERS = itertools.count()
@@ -117,11 +118,7 @@ class RecorderGraph:
 
 def write_files(folder) -> dict:
     """Write the YAMLs of the robot and the topics; return the parameters that name them."""
-    robot = ROBOT.to_dict()
-    cameras = {camera.pop('name'): camera for camera in map(dict, robot.pop('cameras'))}
-    robot['joints'] = list(robot['joints'])
-    (folder / 'robot.yaml').write_text(yaml.safe_dump(
-        {'robot': robot.pop('name'), **robot, 'cameras': cameras}))
+    write_robot_file(ROBOT, folder / 'robot.yaml')
     (folder / 'topics.yaml').write_text(yaml.safe_dump(TOPICS))
     return {'robot': folder / 'robot.yaml', 'topics': folder / 'topics.yaml'}
 

@@ -46,7 +46,7 @@ from trimodal_ros.spec import NS_PER_S
 
 def commanding(first=0.5, last=0.8) -> CommandedMotion:
     """Return what is commanded after a chunk was sent from rest at ``first``."""
-    commanded, at_J = CommandedMotion(), np.full(3, first)
+    commanded, at_J = CommandedMotion(ROBOT), np.full(3, first)
     commanded.send(join_chunk(chunk(ramp(first, last)), lead_in(commanded, START_NS, at_J)),
                    START_NS, at_J)
     return commanded
@@ -77,7 +77,7 @@ def test_points_on_the_way_to_the_bridge_are_sent_again():
 def test_the_controller_bridges_from_its_own_state_where_nothing_is_commanded():
     """Catches a jump from where the controller stands to where the arm sags."""
     joined = join_chunk(chunk(ramp(0.5, 0.8)), lead_in(
-        CommandedMotion(), START_NS, np.full(3, 0.5)))
+        CommandedMotion(ROBOT), START_NS, np.full(3, 0.5)))
     assert joined.time_s_T[0] == pytest.approx(0.1)
     assert joined.position_TJ[0].tolist() == [0.5] * 3
 
@@ -152,7 +152,7 @@ def test_hold_brakes_harder_where_there_is_no_room():
 def test_hold_keeps_the_limits_from_every_state_that_can_be_stopped(velocity, share, most_rad_s2):
     """Catches a brake that breaks what it is to protect, also of joints that take longer."""
     robot = replace(ROBOT, joints=tuple(
-        replace(joint, acceleration_rad_s2=most_rad_s2) for joint in ROBOT.joints))
+        replace(joint, acceleration=most_rad_s2) for joint in ROBOT.joints))
     velocity_J, braking_J = np.array(velocity), np.array(velocity) ** 2 / 2 / most_rad_s2
     room_J = ROBOT.upper_J - ROBOT.lower_J - braking_J
     position_J = np.where(velocity_J > 0, ROBOT.lower_J + np.array(share) * room_J,
@@ -160,8 +160,8 @@ def test_hold_keeps_the_limits_from_every_state_that_can_be_stopped(velocity, sh
     start = JointReference(START_NS, position_J, velocity_J)
     hold = hold_trajectory(robot, [start])
     slack = replace(ROBOT, joints=tuple(  # of what is too slow to matter, and of merged points
-        replace(joint, lower_rad=joint.lower_rad - 2e-4, upper_rad=joint.upper_rad + 2e-4,
-                acceleration_rad_s2=1.03 * joint.acceleration_rad_s2) for joint in robot.joints))
+        replace(joint, lower=joint.lower - 2e-4, upper=joint.upper + 2e-4,
+                acceleration=1.03 * joint.acceleration) for joint in robot.joints))
     check_limits(replace(hold, robot=slack), start)
     assert hold.time_s_T[-1] <= max(HOLD_S, 3 / most_rad_s2) + 1e-6
     assert not hold.velocity_TJ[-1].any()
@@ -196,7 +196,7 @@ def test_ramp_goes_on_where_it_is():
 
 def test_ensemble_is_the_weighted_mean_of_what_reaches_a_time():
     """Catches weights in the wrong order, and a chunk asked beyond its end."""
-    blender, commanded = Blender('ensemble'), CommandedMotion()
+    blender, commanded = Blender('ensemble'), CommandedMotion(ROBOT)
     first, second = chunk(ramp(0.2, 0.2)), chunk(ramp(0.6, 0.6), START_NS + 300 * MS)
     blender.blend(first, 'go', commanded, START_NS)
     blender.sent(is_hold=False)
@@ -210,7 +210,7 @@ def test_ensemble_is_the_weighted_mean_of_what_reaches_a_time():
 @pytest.mark.parametrize('forget', [True, False])
 def test_ensemble_leaves_out_what_was_planned_for_something_else(forget):
     """Catches a mean of two errands, and one with plans from before a hold."""
-    blender, commanded = Blender('ensemble'), CommandedMotion()
+    blender, commanded = Blender('ensemble'), CommandedMotion(ROBOT)
     blender.blend(chunk(ramp(0.2, 0.2)), 'go left', commanded, START_NS)
     blender.sent(is_hold=False)
     if forget:
@@ -265,7 +265,7 @@ def checked(plan, commanded, now_ns):
                 min_size=1, max_size=6))
 def test_whatever_is_planned_is_accepted_and_within_the_limits(plans):
     """Catches a refusal, or a commanded jump, for any chunks, delays and jitter of clocks."""
-    played, commanded, now_ns, samples = controller(), CommandedMotion(), START_NS, []
+    played, commanded, now_ns, samples = controller(), CommandedMotion(ROBOT), START_NS, []
     knots, first_ms = [(START_NS, [0.5] * 3, [0.0] * 3)], FIRST_POINTS_MS
     for steps, thinking_ms, jitter_ms, transport_ms, gap_ms in plans:
         plan = planned_from(commanded, steps, now_ns + jitter_ms * MS)
@@ -297,7 +297,7 @@ def assert_within_limits(samples):
 
 def test_history_tells_what_was_commanded_at_an_earlier_image():
     """Catches the newest trajectory asked about a time before it was sent."""
-    commanded = CommandedMotion()
+    commanded = CommandedMotion(ROBOT)
     assert commanded.position_at(START_NS) is None and not commanded
     commanded = commanding()
     expected = commanded.position_at(START_NS + 300 * MS)

@@ -23,8 +23,7 @@ import pytest
 import trimodal_ros
 
 PACKAGE = Path(trimodal_ros.__file__).parent
-FILE_ROOMS = ('spec', 'urdf')  # too small for a folder
-ROOMS = (*FILE_ROOMS, 'observe', 'embed', 'plan', 'command', 'record', 'sim', 'train', 'evaluate',
+ROOMS = ('spec', 'observe', 'embed', 'plan', 'command', 'record', 'sim', 'train', 'evaluate',
          'export', 'nodes')
 LEAVES = ('command_line', 'paths', 'progress', 'stopwatch')  # used anywhere, use no room
 ROS = {'rclpy', 'rcl_interfaces', 'builtin_interfaces', 'sensor_msgs', 'std_msgs', 'std_srvs',
@@ -120,8 +119,8 @@ def test_the_checker_knows_leaves_and_command_lines():
 def test_every_folder_is_a_room():
     """Catches a folder or a file beside the rooms nobody agreed on."""
     folders = {path.name for path in PACKAGE.iterdir() if (path / '__init__.py').exists()}
-    assert folders == set(ROOMS) - set(FILE_ROOMS)
-    assert {path.stem for path in PACKAGE.glob('*.py')} == {'__init__', *FILE_ROOMS, *LEAVES}
+    assert folders == set(ROOMS)
+    assert {path.stem for path in PACKAGE.glob('*.py')} == {'__init__', *LEAVES}
 
 
 def test_manifest_names_the_ros_packages_in_use():

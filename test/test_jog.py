@@ -28,7 +28,7 @@ from trimodal_ros.spec import NS_PER_S, RobotSpec, Trajectory
 
 ROBOT = RobotSpec.make_example()
 LAZY = replace(ROBOT, joints=tuple(
-    replace(joint, acceleration_rad_s2=2.0) for joint in ROBOT.joints))
+    replace(joint, acceleration=2.0) for joint in ROBOT.joints))
 START_NS = 1_000 * NS_PER_S
 WISH = st.lists(st.floats(-10, 10), min_size=3, max_size=3)
 
@@ -37,7 +37,7 @@ class Moving:
     """An arm that is jogged."""
 
     def __init__(self, robot=ROBOT, position_J=None):
-        self.robot, self.now_ns, self.commanded = robot, START_NS, CommandedMotion()
+        self.robot, self.now_ns, self.commanded = robot, START_NS, CommandedMotion(ROBOT)
         self.rest_J = (robot.lower_J + robot.upper_J) / 2 if position_J is None else position_J
         self.commanded.send(Trajectory(robot, START_NS, [0.0], self.rest_J[None],
                                        np.zeros((1, 3))), START_NS, self.rest_J)

@@ -15,7 +15,7 @@
 """Episodes as a LeRobot dataset, read back without LeRobot and without this package's reader."""
 
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import replace
 import json
 import os
 import resource
@@ -39,7 +39,6 @@ from lerobot_data import (
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
 from trimodal_ros.record.episode import EpisodeInfo
 from trimodal_ros.record.lerobot.from_bags import export_episodes
@@ -47,6 +46,7 @@ from trimodal_ros.record.lerobot.schema import DatasetError
 from trimodal_ros.record.lerobot.settings import Encoding
 from trimodal_ros.record.moments import read_labelled, Replay
 from trimodal_ros.spec import NS_PER_S
+from trimodal_ros.spec.robot_file import write_robot_file
 
 COUNTS = (12, 9)
 LOOKS_THE_SAME_DB = 36
@@ -244,11 +244,9 @@ def test_nothing_is_overwritten(bags, dataset, tmp_path):
 def test_the_command_tells_what_it_did(bags, tmp_path, capsys):
     """Catches an option of the command that goes nowhere, and an error shown as a traceback."""
     from trimodal_ros.record.__main__ import main
-    (tmp_path / 'robot.yaml').write_text(yaml.safe_dump({
-        **{key: value for key, value in ROBOT.to_dict().items() if key != 'name'},
-        'robot': ROBOT.name, 'joints': [asdict(joint) for joint in ROBOT.joints],
-        'cameras': {camera.name: {'topic': camera.topic, 'width': 64, 'height': 48}
-                    for camera in ROBOT.cameras}}))
+    write_robot_file(replace(ROBOT, cameras=tuple(
+        replace(camera, width=64, height=48) for camera in ROBOT.cameras)),
+        tmp_path / 'robot.yaml')
     command = ['export', str(bags), '--out', str(tmp_path / 'out'), '--robot',
                str(tmp_path / 'robot.yaml'), '--dtype', 'float32', '--fps', '5',
                '--encoding.quality', '30', '--frozen-s', '0']

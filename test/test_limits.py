@@ -153,6 +153,6 @@ def test_limits_of_the_robot_that_is_here_count():
     trajectory, before = one_segment([0.3, 0, 0.5], duration_s=0.3)
     check_limits(trajectory, before)
     slow = replace(ROBOT, joints=tuple(
-        replace(joint, velocity_rad_s=1.0) for joint in ROBOT.joints))
+        replace(joint, velocity=1.0) for joint in ROBOT.joints))
     with pytest.raises(LimitError, match='above 1.0 rad/s'):
         check_limits(replace(trajectory, robot=slow), before)

@@ -31,7 +31,7 @@ from trimodal_ros.observe.joints import decode_joints, JointStateError, MAX_NAME
 from trimodal_ros.paths import share_dir
 from trimodal_ros.record.messages import BAG_TYPES
 from trimodal_ros.spec import SpecError
-from trimodal_ros.urdf import MAX_CHARACTERS as MAX_URDF, read_urdf
+from trimodal_ros.spec.urdf_file import MAX_CHARACTERS as MAX_URDF, read_urdf
 
 
 class Huge(bytes):

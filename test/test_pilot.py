@@ -109,7 +109,7 @@ def test_nothing_is_planned_without_an_instruction():
 
 def test_plans_are_checked_against_the_robot_that_is_here():
     """Catches limits taken from the checkpoint, while the YAML slows the robot down."""
-    slow = replace(ROBOT, joints=tuple(replace(j, velocity_rad_s=0.2) for j in ROBOT.joints))
+    slow = replace(ROBOT, joints=tuple(replace(j, velocity=0.2) for j in ROBOT.joints))
     made = pilot(lambda observation: chunk(ramp(0.5, 0.8)))
     made.robot = slow
     decision = made.decide()

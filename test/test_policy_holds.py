@@ -135,12 +135,13 @@ def test_hold_waits_for_a_plan_on_its_way_out(commanding):
     driver, policy = commanding
     publish, sent, holds = policy._command.publish, [], []
 
-    def switch_threads(message):
+    def switch_threads(messages):
+        [message] = messages.values()
         if not is_hold(message) and not holds:
             holds.append(threading.Thread(target=policy.commander.helm.stop_by, args=['a test']))
             holds[0].start()
             holds[0].join(0.5)  # it gets all the time it wants, and must not use it
-        publish(message)
+        publish(messages)
         sent.append(message)
     policy._command.publish = switch_threads
     wait_for(lambda: not all(map(is_hold, sent)) and not holds[0].is_alive(), 'a plan and a stop')

@@ -44,7 +44,7 @@ class Steered:
     """An arm that is steered, as the teleoperator does it, on a clock of its own."""
 
     def __init__(self, position_J=ABOVE_J, **modes):
-        self.now_ns, self.commanded, self.rest_J = START_NS, CommandedMotion(), position_J
+        self.now_ns, self.commanded, self.rest_J = START_NS, CommandedMotion(ROBOT), position_J
         self.steering = Steering(ROBOT, Speeds(tool_m_s=0.1, tool_rad_s=0.5), **modes)
         self.steering.begin(position_J)
 

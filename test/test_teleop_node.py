@@ -50,7 +50,7 @@ def teleoperated(robot, **values):
 
 
 def wait_until_ready(teleop):
-    wait_for(lambda: teleop._command.get_subscription_count() > 1, 'somebody to listen')
+    wait_for(lambda: teleop._command.listeners() > 1, 'somebody to listen')
     wait_for(lambda: teleop.teleoperator.hand.stick is not None
              and not teleop.teleoperator.reason, 'the teleop node to be ready')
 
@@ -71,9 +71,9 @@ def note_sending(policy) -> list[bool]:
     """Return the list that tells of each trajectory of a policy whether it was taken over."""
     publish, taken = policy._command.publish, []
 
-    def note(message):
+    def note(messages):
         taken.append(policy.commander.interlock.is_taken)
-        publish(message)
+        publish(messages)
     policy._command.publish = note
     return taken
 

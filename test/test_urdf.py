@@ -24,7 +24,7 @@ import pytest
 
 from trimodal_ros.sim.arm import assets_dir
 from trimodal_ros.spec import RobotSpec, SpecError
-from trimodal_ros.urdf import apply_urdf_limits
+from trimodal_ros.spec.urdf import apply_urdf_limits
 
 ROBOT = RobotSpec.make_example()  # shoulder, elbow and gripper
 WIDE = {'lower': -9, 'upper': 9, 'velocity': 9, 'effort': 1}
@@ -52,10 +52,10 @@ def test_the_tighter_of_both_holds_for_each_limit(values):
     lower, upper, velocity, acceleration = values
     was, now = ROBOT.joints[1], apply_urdf_limits(ROBOT, urdf(joint(
         'elbow', lower=lower, upper=upper, velocity=velocity, acceleration=acceleration)))
-    assert now.joints[1].lower_rad == max(was.lower_rad, lower)
-    assert now.joints[1].upper_rad == min(was.upper_rad, upper)
-    assert now.joints[1].velocity_rad_s == min(was.velocity_rad_s, velocity)
-    assert now.joints[1].acceleration_rad_s2 == min(was.acceleration_rad_s2, acceleration)
+    assert now.joints[1].lower == max(was.lower, lower)
+    assert now.joints[1].upper == min(was.upper, upper)
+    assert now.joints[1].velocity == min(was.velocity, velocity)
+    assert now.joints[1].acceleration == min(was.acceleration, acceleration)
     assert now.joints[::2] == ROBOT.joints[::2]
     assert now.content_hash == ROBOT.content_hash
 

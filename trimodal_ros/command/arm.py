@@ -55,7 +55,7 @@ class Arm:
         self.robot, self.clock, self.check = robot, clock, check
         self.max_tracking_error_rad = max_tracking_error_rad
         self.observer = Observer(robot, freshness)
-        self.commanded = CommandedMotion()
+        self.commanded = CommandedMotion(robot)
         self.limit_events: Counter[tuple[str, str]] = Counter()
         self.lock = threading.RLock()
         self._is_braking = False
@@ -91,9 +91,18 @@ class Arm:
                 self.commanded.clear()
             measured_J = self.observer.newest_position_J(now_ns)
             if measured_J is None:
-                measured_J = trajectory.position_TJ[0]
+                if len(trajectory.robot.joints) < len(self.robot.joints) and not self.commanded:
+                    return  # of the other joints nothing is known
+                measured_J = self._as_if_measured(trajectory)
             self.commanded.send(trajectory, now_ns, measured_J)
             self._is_braking = is_hold
+
+    def _as_if_measured(self, trajectory: Trajectory) -> np.ndarray:
+        """Return where a trajectory begins, with what is commanded of joints it doesn't have."""
+        first = dict(zip(trajectory.robot.joint_names, trajectory.position_TJ[0]))
+        others_J = self.commanded.position_at(self.clock())
+        return np.array([first[name] if name in first else others_J[index]
+                         for index, name in enumerate(self.robot.joint_names)])
 
     def overheard(self, trajectory: Trajectory) -> None:
         """Note what somebody else published now: the arm is commanded that."""
@@ -141,7 +150,7 @@ class Arm:
 
     def _hold_at(self, measured_J: np.ndarray, now_ns: int,
                  left: JointReference | None) -> tuple[Trajectory, int]:
-        lead = lead_in(CommandedMotion(), now_ns, measured_J)
+        lead = lead_in(CommandedMotion(self.robot), now_ns, measured_J)
         trajectory = hold_trajectory(self.robot, lead, left and replace(left, time_ns=now_ns))
         return trajectory, lead[-1].time_ns
 

@@ -49,7 +49,7 @@ def clamp_chunk(planned: Trajectory, lead: list[JointReference],
                            f'is {start_s:.2f} s old')
     target_TJ = np.clip(planned.position_TJ, robot.lower_J + MARGIN_RAD,
                         robot.upper_J - MARGIN_RAD)
-    time_s_T, position_TJ, velocity_TJ = _follow(
+    time_s_T, position_TJ, velocity_TJ = follow(
         robot, start, start_s, planned.time_s_T, target_TJ)
     stamp_ns = min(planned.stamp_ns, lead[0].time_ns)  # a camera's clock may be ahead
     trajectory = after_lead(robot, stamp_ns, lead,
@@ -59,7 +59,7 @@ def clamp_chunk(planned: Trajectory, lead: list[JointReference],
     return trajectory, _events(planned, start, start_s)
 
 
-def _follow(robot: RobotSpec, start: JointReference, start_s: float, planned_s_T, target_TJ):
+def follow(robot: RobotSpec, start: JointReference, start_s: float, planned_s_T, target_TJ):
     """Return times [S], positions and velocities [S, J] on the way after the targets, to rest."""
     from ruckig import InputParameter, OutputParameter, Result, Ruckig, RuckigError
     joints = len(robot.joints)

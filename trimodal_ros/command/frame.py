@@ -25,7 +25,8 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 import numpy as np
 
 from ..spec import RobotSpec, SpecError
-from ..urdf import joints_of, movable_joint, read_urdf
+from ..spec.urdf import movable_joint
+from ..spec.urdf_file import joints_of, read_urdf
 
 PLACED_BY = ('parent', 'child', 'origin', 'axis')   # parts of a <joint> that say where things are
 

@@ -128,9 +128,10 @@ def _refuse(kind: str, robot: RobotSpec, motion: Motion, outside_SJ: np.ndarray,
         return
     segment, index = np.argwhere(outside_SJ)[0]
     joint, value = robot.joints[index], value_SJ[segment, index]
-    told = {'position': f'{value:.3f} rad is outside [{joint.lower_rad}, {joint.upper_rad}] rad',
-            'velocity': f'{value:.2f} rad/s is above {joint.velocity_rad_s} rad/s',
-            'acceleration': f'{value:.1f} rad/s^2 is above {joint.acceleration_rad_s2} rad/s^2'}
+    unit = joint.unit
+    told = {'position': f'{value:.3f} {unit} is outside [{joint.lower}, {joint.upper}] {unit}',
+            'velocity': f'{value:.2f} {unit}/s is above {joint.velocity} {unit}/s',
+            'acceleration': f'{value:.1f} {unit}/s^2 is above {joint.acceleration} {unit}/s^2'}
     raise LimitError(kind, joint.name, f'joint {joint.name!r}, before '
                      f'{motion.time_s_S[segment]:.2f} s: {told[kind]}')
 

@@ -13,7 +13,9 @@
 # limitations under the License.
 
 """
-A Trajectory as a trajectory_msgs/JointTrajectory, and back.
+A Trajectory as a trajectory_msgs/JointTrajectory for each controller, and back.
+
+Messages name joints as topics do: the first finger of a gripper that has any, in its own unit.
 
 ``MessageTypes`` holds the classes: rclpy's on the robot, those of ``rosbags`` elsewhere.
 """
@@ -21,7 +23,7 @@ A Trajectory as a trajectory_msgs/JointTrajectory, and back.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -50,21 +52,61 @@ class MessageTypes:
         return self.Header(stamp=time, frame_id=frame_id)
 
 
+def to_messages(trajectory: Trajectory, types: MessageTypes) -> dict:
+    """Return a JointTrajectory for each controller of the robot by topic, with one stamp."""
+    robot = trajectory.robot
+    return {group.topic: to_message(part_of(trajectory, group.joints), types)
+            for group in robot.groups}
+
+
+def part_of(trajectory: Trajectory, joints: tuple[str, ...]) -> Trajectory:
+    """Return a trajectory of these joints alone."""
+    robot = trajectory.robot
+    if joints == robot.joint_names and not robot.controllers:
+        return trajectory
+    index = [robot.joint_names.index(name) for name in joints]
+    velocity_TJ = trajectory.velocity_TJ
+    return replace(trajectory, robot=robot.only(joints),
+                   position_TJ=trajectory.position_TJ[:, index],
+                   velocity_TJ=None if velocity_TJ is None else velocity_TJ[:, index])
+
+
 def to_message(trajectory: Trajectory, types: MessageTypes):
-    """Return the JointTrajectory, stamped with the trajectory's own time."""
+    """Return all of it as one JointTrajectory, stamped with the trajectory's own time."""
+    joints = trajectory.robot.joints
+    factor_J = np.array([joint.driven[0].factor for joint in joints])
     return types.JointTrajectory(
-        header=types.header(trajectory.stamp_ns), joint_names=list(trajectory.robot.joint_names),
-        points=[_to_point(trajectory, step, types)
+        header=types.header(trajectory.stamp_ns),
+        joint_names=[joint.driven[0].joint for joint in joints],
+        points=[_to_point(trajectory, step, factor_J, types)
                 for step in range(len(trajectory.time_s_T))])
 
 
-def _to_point(trajectory: Trajectory, step: int, types: MessageTypes):
+def _to_point(trajectory: Trajectory, step: int, factor_J: np.ndarray, types: MessageTypes):
     time_ns = round(trajectory.time_s_T[step] * NS_PER_S)
-    velocity = [] if trajectory.velocity_TJ is None else trajectory.velocity_TJ[step]
+    velocity = [] if trajectory.velocity_TJ is None else trajectory.velocity_TJ[step] * factor_J
     return types.JointTrajectoryPoint(
-        positions=types.floats(trajectory.position_TJ[step]), velocities=types.floats(velocity),
+        positions=types.floats(trajectory.position_TJ[step] * factor_J),
+        velocities=types.floats(velocity),
         accelerations=types.floats([]), effort=types.floats([]),
         time_from_start=types.Duration(sec=time_ns // NS_PER_S, nanosec=time_ns % NS_PER_S))
+
+
+def addressed(message, robot: RobotSpec) -> RobotSpec:
+    """
+    Return the robot as the controller knows it that a message is for, by its joints.
+
+    Raises SpecError where that is none of the robot's.
+    """
+    names = sorted(message.joint_names)
+    for group in robot.groups:
+        part = robot.only(group.joints)
+        if names == sorted(joint.driven[0].joint for joint in part.joints):
+            return part
+    expected = ' or '.join(str([joint.driven[0].joint for joint in robot.only(
+        group.joints).joints]) for group in robot.groups)
+    raise SpecError(f'the trajectory is for joints {list(message.joint_names)}, '
+                    f'the robot has {expected}')
 
 
 def from_message(message, robot: RobotSpec) -> Trajectory:
@@ -73,11 +115,12 @@ def from_message(message, robot: RobotSpec) -> Trajectory:
 
     Raises SpecError when its joints are not those of the robot or a point is malformed.
     """
-    names = list(message.joint_names)
-    if sorted(names) != sorted(robot.joint_names):
+    names, driven = list(message.joint_names), [joint.driven[0] for joint in robot.joints]
+    if sorted(names) != sorted(finger.joint for finger in driven):
         raise SpecError(f'the trajectory is for joints {names}, '
-                        f'the robot has {list(robot.joint_names)}')
-    order = [names.index(name) for name in robot.joint_names]
+                        f'the robot has {[finger.joint for finger in driven]}')
+    order = [names.index(finger.joint) for finger in driven]
+    factor_J = np.array([finger.factor for finger in driven])
     for index, point in enumerate(message.points):
         if len(point.positions) != len(names) or len(point.velocities) not in (0, len(names)):
             raise SpecError(f'point {index}: {len(point.positions)} positions and '
@@ -86,6 +129,6 @@ def from_message(message, robot: RobotSpec) -> Trajectory:
     return Trajectory(
         robot, stamp_ns(message.header.stamp),
         [stamp_ns(point.time_from_start) / NS_PER_S for point in message.points],
-        np.array([np.asarray(point.positions)[order] for point in message.points]),
-        np.array([np.asarray(point.velocities)[order] for point in message.points])
+        np.array([np.asarray(point.positions)[order] for point in message.points]) / factor_J,
+        np.array([np.asarray(point.velocities)[order] for point in message.points]) / factor_J
         if has_velocity else None)

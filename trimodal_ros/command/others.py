@@ -13,7 +13,7 @@
 # limitations under the License.
 
 """
-What others publish on ``joint_trajectory``: the controller plays it, so it is commanded.
+What others publish for a controller, on ``joint_trajectory`` say: it plays it.
 
 rclpy 7.1 doesn't tell a callback which publisher a message came from, so one's own are known by
 what they say: two that are equal to the last number mean the same to the controller.
@@ -26,7 +26,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .message import from_message
+from .message import addressed, from_message
 from ..observe.stamp import stamp_ns
 from ..spec import NS_PER_S, RobotSpec, SpecError, Trajectory
 
@@ -39,11 +39,15 @@ class Others:
     """Tells messages of others from those that were noted as one's own. Lock outside."""
 
     def __init__(self, robot: RobotSpec):
-        self._robot, self._own = robot, deque(maxlen=KEPT)
+        self._robot = robot
+        self._own = {}  # by joints: messages to two controllers may overtake each other
 
     def note_own(self, message) -> None:
         """Note a message before it is published."""
-        self._own.append(_content(message))
+        self._own_for(message).append(_content(message))
+
+    def _own_for(self, message) -> deque:
+        return self._own.setdefault(tuple(message.joint_names), deque(maxlen=KEPT))
 
     def trajectory_of(self, message, now_ns: int) -> Trajectory | None:
         """
@@ -55,9 +59,9 @@ class Others:
                                 ('joints', len(message.joint_names), MAX_NAMES)):
             if got > most:
                 raise SpecError(f'{got} {what}, at most {most} are taken')
-        content = _content(message)
-        if content in self._own:
-            while self._own.popleft() != content:  # those before it were lost
+        content, own = _content(message), self._own.get(tuple(message.joint_names), ())
+        if content in own:
+            while own.popleft() != content:  # those before it were lost
                 pass
             return None
         return accepted(message, self._robot, now_ns)
@@ -67,10 +71,12 @@ def accepted(message, robot: RobotSpec, now_ns: int) -> Trajectory:
     """
     Return what a controller that gets a message now plays; one without a stamp starts now.
 
+    It is of the joints of that one of the robot's controllers.
+
     Raises SpecError for one that it refuses: for other joints, malformed, over already or not
     ending at rest.
     """
-    trajectory = from_message(message, robot)
+    trajectory = from_message(message, addressed(message, robot))
     if not trajectory.stamp_ns:
         trajectory = replace(trajectory, stamp_ns=now_ns)
     late_s = (now_ns - trajectory.stamp_ns) / NS_PER_S - trajectory.time_s_T[-1]

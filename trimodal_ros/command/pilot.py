@@ -24,6 +24,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from .arm import Arm, Check
+from .binary import BinaryGrippers
 from .blend import Blender
 from .chunk import ExpiredError, join_chunk, lead_in
 from .clamp import clamp_chunk
@@ -50,6 +51,7 @@ class Pilot(Arm):
                          check)
         self.planner, self.stopwatch = planner, stopwatch or Stopwatch()
         self._blender = Blender(self.rules.blending, self.rules.prefix_steps)
+        self._binary = BinaryGrippers(robot)
         self._began_ns = -NS_PER_S * 3600
         self._planned_for = ''
 
@@ -166,6 +168,7 @@ class Pilot(Arm):
         planned = self._blender.blend(planned, observation.instruction, self.commanded, now_ns)
         planned = ramp_in(planned, now_ns, self._began_ns, rules.ramp_s)
         lead = lead_in(self.commanded, now_ns, measured_J)
+        planned = self._binary.snap(planned, lead)
         if rules.on_limit == 'clamp':
             trajectory = self._clamp(planned, lead)
         else:
@@ -186,17 +189,21 @@ class Pilot(Arm):
         with self.lock:
             super().sent(trajectory, is_hold)
             self._blender.sent(is_hold)
+            if is_hold:
+                self._binary.forget()
 
     def overheard(self, trajectory: Trajectory) -> None:
         """Note what somebody else published now: plans of before are not blended with it."""
         with self.lock:
             super().overheard(trajectory)
             self._blender.forget()
+            self._binary.forget()
 
     def forget(self, seen_ns: int) -> Trajectory | None:
         """Forget all that bears a stamp, the instruction not; return a hold as an Arm does."""
         with self.lock:
             self._began_ns = self.clock()  # of the time before, it would stretch the ramp
             self._blender.forget()
+            self._binary.forget()
             self.guard.forget()
             return super().forget(seen_ns)

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..spec import NS_PER_S, Trajectory
+from ..spec import NS_PER_S, RobotSpec, Trajectory
 
 HISTORY = 16
 CLOSEST_S = 1e-5  # two points of one trajectory
@@ -99,12 +99,8 @@ def interpolate(time_s, duration_s, p0, v0, p1, v1):
     return position_J, v0 + 2 * c2 * u + 3 * c3 * u**2
 
 
-class CommandedMotion:
-    """
-    What has been commanded, newest last: trajectories as the controller plays them.
-
-    Assumes ``interpolate_from_desired_state: true``, as the package's set-up asks for.
-    """
+class Lane:
+    """What has been commanded of one controller, newest last."""
 
     def __init__(self):
         self._played = deque(maxlen=HISTORY)
@@ -112,21 +108,30 @@ class CommandedMotion:
     def __bool__(self) -> bool:
         return bool(self._played)
 
-    def clear(self) -> None:
-        """Forget everything, as when another commander has had the robot."""
-        self._played.clear()
+    def copy(self) -> Lane:
+        """Return one that goes on by itself."""
+        copy = Lane()
+        copy._played.extend(self._played)
+        return copy
 
-    def send(self, trajectory: Trajectory, now_ns: int, measured_J: np.ndarray) -> None:
-        """Note a trajectory sent now; it takes over from what is commanded, or from measured."""
-        before = self.reference(now_ns) or JointReference.at_rest(now_ns, measured_J)
-        velocity_T = trajectory.velocity_TJ
-        self._played.append(Played(
-            trajectory.stamp_ns, trajectory.time_s_T, trajectory.position_TJ,
-            [None] * len(trajectory.time_s_T) if velocity_T is None else velocity_T, before))
+    def send(self, trajectory: Trajectory, index: Sequence[int], now_ns: int,
+             measured_G: np.ndarray) -> None:
+        """Note the columns ``index`` of a trajectory; they take over from what is commanded."""
+        before = self.reference(now_ns) or JointReference.at_rest(now_ns, measured_G)
+        velocity_TJ = trajectory.velocity_TJ
+        velocity_T = ([None] * len(trajectory.time_s_T) if velocity_TJ is None
+                      else velocity_TJ[:, index])
+        self._played.append(Played(trajectory.stamp_ns, trajectory.time_s_T,
+                                   trajectory.position_TJ[:, index], velocity_T, before))
+
+    def rest(self, now_ns: int, measured_G: np.ndarray) -> None:
+        """Note that the controller holds what is measured."""
+        self._played.append(Played(now_ns, np.zeros(1), measured_G[None], [None],
+                                   JointReference.at_rest(now_ns, measured_G)))
 
     @property
     def end_ns(self) -> int:
-        """Time of the last point of the newest trajectory; 0 before anything was sent."""
+        """Time of the newest trajectory's last point; 0 before anything was sent."""
         if not self._played:
             return 0
         newest = self._played[-1]
@@ -148,6 +153,71 @@ class CommandedMotion:
             if played.before.time_ns <= time_ns:
                 return played.sample(time_ns)
         return None
+
+
+class CommandedMotion:
+    """
+    What has been commanded, newest last: trajectories as the robot's controllers play them.
+
+    A trajectory of some controllers' joints leaves those of the others as they are. Assumes
+    ``interpolate_from_desired_state: true``, as the package's set-up asks for.
+    """
+
+    def __init__(self, robot: RobotSpec):
+        self._robot = robot
+        names = robot.joint_names
+        self._index = [[names.index(joint) for joint in group.joints] for group in robot.groups]
+        self.clear()
+
+    def __bool__(self) -> bool:
+        return any(self._lanes)
+
+    def copy(self) -> CommandedMotion:
+        """Return one that goes on by itself."""
+        copy = CommandedMotion(self._robot)
+        copy._lanes = [lane.copy() for lane in self._lanes]
+        return copy
+
+    def clear(self) -> None:
+        """Forget everything, as when another commander has had the robot."""
+        self._lanes = [Lane() for _ in self._index]
+
+    def send(self, trajectory: Trajectory, now_ns: int, measured_J: np.ndarray) -> None:
+        """
+        Note a trajectory sent now; it takes over from what is commanded, or from measured.
+
+        Joints that it doesn't have, and of which nothing was commanded, rest as measured.
+        """
+        names = trajectory.robot.joint_names
+        for lane, group, index in zip(self._lanes, self._robot.groups, self._index):
+            if group.joints[0] in names:
+                lane.send(trajectory, [names.index(joint) for joint in group.joints], now_ns,
+                          measured_J[index])
+            elif not lane:
+                lane.rest(now_ns, measured_J[index])
+
+    @property
+    def end_ns(self) -> int:
+        """Time of the last point of the newest trajectories; 0 before anything was sent."""
+        return max(lane.end_ns for lane in self._lanes)
+
+    def points_between(self, from_ns: int, to_ns: int) -> list[int]:
+        """Return the times of the newest trajectories' points in between, both ends left out."""
+        times_ns = sorted({time_ns for lane in self._lanes
+                           for time_ns in lane.points_between(from_ns, to_ns)})
+        apart_ns = round(CLOSEST_S * NS_PER_S)
+        return [time_ns for before_ns, time_ns in zip([0, *times_ns], times_ns)
+                if time_ns - before_ns > apart_ns]
+
+    def reference(self, time_ns: int) -> JointReference | None:
+        """Return what is or was commanded at a time; None before anything was."""
+        references = [lane.reference(time_ns) for lane in self._lanes]
+        if any(reference is None for reference in references):
+            return None
+        position_J, velocity_J = np.empty((2, len(self._robot.joints)))
+        for reference, index in zip(references, self._index):
+            position_J[index], velocity_J[index] = reference.position_J, reference.velocity_J
+        return JointReference(time_ns, position_J, velocity_J)
 
     def position_at(self, time_ns: int) -> np.ndarray | None:
         reference = self.reference(time_ns)

@@ -28,6 +28,7 @@ from .stick import Stick
 from ..spec import RobotSpec
 
 JOINT, CARTESIAN, LEADER = MODES = ('joint', 'cartesian', 'leader')
+SHARE = 0.9     # of a joint's velocity limit, where that is all there is to go by
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,10 @@ class Steering:
         """
         if self.mode == LEADER:
             return self.leader.velocity_J(lead, now_ns, self.pace)
-        gripper_J = self.speeds.gripper_rad_s * stick.gripper_J
+        full_J = self._full_J()
+        gripper_J = full_J * stick.gripper_J
         if self.mode == JOINT:
-            return self.speeds.joint_rad_s * stick.joint_J + gripper_J
+            return full_J * stick.joint_J + gripper_J
         scale_6 = np.repeat([self.speeds.tool_m_s, self.speeds.tool_rad_s], 3)
         twist_6 = scale_6 * stick.twist_6
         if not twist_6.any():
@@ -96,9 +98,23 @@ class Steering:
         arm_J = self.cartesian.velocity_J(lead[-1].position_J, twist_6)
         return self._slowed(arm_J) + gripper_J
 
+    def _full_J(self) -> np.ndarray:
+        """
+        Return the velocity of each joint at full stick, in its unit.
+
+        One in m is as fast as the tool; a gripper that isn't in rad has no speed of its own among
+        the parameters and takes what its limit leaves.
+        """
+        speeds, joints = self.speeds, self.robot.joints
+        full_J = np.array([
+            speeds.gripper_rad_s if joint.gripper and joint.unit == 'rad' else
+            np.inf if joint.gripper or joint.unit == 'percent' else
+            speeds.tool_m_s if joint.unit == 'm' else speeds.joint_rad_s for joint in joints])
+        return np.where(np.isinf(full_J), SHARE * self.robot.velocity_J, full_J)
+
     def _slowed(self, arm_J: np.ndarray) -> np.ndarray:
         """Return the tool's motion slowed down, not bent, where a joint would be too fast."""
-        most_J = np.minimum(2 * self.speeds.joint_rad_s, 0.9 * self.robot.velocity_J)
+        most_J = np.minimum(2 * self.speeds.joint_rad_s, SHARE * self.robot.velocity_J)
         return arm_J / max(1.0, (np.abs(arm_J) / most_J).max())
 
     @property

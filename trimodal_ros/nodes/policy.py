@@ -17,7 +17,8 @@ The policy as a lifecycle node: camera images, joint states and a sentence in, m
 
 Subscribes to an image topic a camera, as the robot YAML names them, ``joint_states``,
 ``instruction`` (latched), ``robot_description`` and, if named, a stop topic; publishes
-``joint_trajectory`` or, in a dry run, ``~/debug/joint_trajectory``; ``~/decision``,
+``joint_trajectory``, or the topics of the YAML's controllers, or, in a dry run, the same under
+``~/debug/``; ``~/decision``,
 ``~/debug/alignment/*``, ``/diagnostics`` and ``stopped`` (latched). Hears on ``joint_trajectory``
 what others command, and gives way while ``takeover`` says that somebody commands by hand.
 
@@ -32,10 +33,9 @@ from __future__ import annotations
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
-from rclpy.duration import Duration
-from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, Float64, String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
@@ -53,7 +53,6 @@ from .policy_parameters import (
 )
 from .robot_parameters import optional, read_robot
 from .ros import (
-    COMMAND_QOS,
     HEAR_COMMANDS_QOS,
     LATCHED_QOS,
     log_traceback,
@@ -64,13 +63,14 @@ from .ros import (
     run_node,
     SENSOR_QOS,
 )
+from .trajectory_topics import image_class, TrajectoryPublishers
 from .voice import Voice
 from ..command.commander import Commander
 from ..command.decider import STRAY
 from ..command.decision import Decision
 from ..command.guard import SCORES
 from ..command.interlock import Stop
-from ..command.message import to_message
+from ..command.message import to_messages
 from ..command.outlet import Told
 from ..command.pilot import Pilot
 from ..command.takeover import SILENT
@@ -131,26 +131,26 @@ class PolicyNode(LifecycleNode):
         self._listen(robot)
 
     def _open_topics(self, robot: RobotSpec) -> None:
-        topic = '~/debug/joint_trajectory' if optional(self, 'dry_run') else 'joint_trajectory'
-        self._command = self.create_publisher(
-            JointTrajectory, topic, COMMAND_QOS, event_callbacks=PublisherEventCallbacks(
-                incompatible_qos=self._complain_callback(topic)))
+        self._command = TrajectoryPublishers(self, robot, self._complain_callback,
+                                             '~/debug/' if optional(self, 'dry_run') else '')
         self._decision = self.create_publisher(DiagnosticArray, '~/decision', 10)
         self._diagnosis = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._alignment = {name: self.create_publisher(Float64, f'~/debug/alignment/{name}', 10)
                            for name in SCORES}
-        self._parts += [self._command, self._decision, self._diagnosis, *self._alignment.values()]
+        self._parts += [*self._command.publishers, self._decision, self._diagnosis,
+                        *self._alignment.values()]
 
     def _listen(self, robot: RobotSpec) -> None:
         commander = self.commander
         for camera in robot.cameras:
-            self._subscribe(Image, camera.topic, SENSOR_QOS, lambda message, name=camera.name:
-                            commander.on_image(name, message))
+            self._subscribe(image_class(camera), camera.topic, SENSOR_QOS,
+                            lambda message, name=camera.name: commander.on_image(name, message))
         self._subscribe(JointState, 'joint_states', SENSOR_QOS, commander.on_joints)
         self._subscribe(String, 'instruction', LATCHED_QOS,
                         lambda message: commander.on_instruction(message.data))
-        self._subscribe(JointTrajectory, 'joint_trajectory', HEAR_COMMANDS_QOS,
-                        commander.on_trajectory)
+        for group in robot.groups:
+            self._subscribe(JointTrajectory, group.topic, HEAR_COMMANDS_QOS,
+                            commander.on_trajectory)
         self._subscribe(Bool, 'takeover', LATCHED_QOS,
                         lambda message: commander.on_takeover(message.data))
         stop_topic = optional(self, 'stop_topic')
@@ -174,8 +174,8 @@ class PolicyNode(LifecycleNode):
             self._tells_stopped.publish(Bool(data=is_stopped))
 
     def listeners(self) -> int:
-        """Return how many others subscribe to what this node commands."""
-        return max(0, self._command.get_subscription_count() - self._hears_itself)
+        """Return how many others subscribe to what this node commands, on the loneliest topic."""
+        return max(0, self._command.listeners() - self._hears_itself)
 
     def _subscribe(self, message_class, topic: str, qos, callback) -> None:
         self._parts.append(self.create_subscription(
@@ -220,7 +220,7 @@ class PolicyNode(LifecycleNode):
             commander.stop('shut down')
             commander.end_worker()
             if was_active:
-                self._command.wait_for_all_acked(Duration(seconds=LAST_WORD_S))
+                self._command.wait_for_all_acked(LAST_WORD_S)
         self._release()
 
     def _release(self) -> None:
@@ -263,9 +263,10 @@ class PolicyNode(LifecycleNode):
 
     def send(self, trajectory: Trajectory) -> None:
         """Publish a trajectory."""
-        message = to_message(trajectory, ROS_TYPES)
-        self.commander.others.note_own(message)
-        self._command.publish(message)
+        messages = to_messages(trajectory, ROS_TYPES)
+        for message in messages.values():
+            self.commander.others.note_own(message)
+        self._command.publish(messages)
 
     def report(self, decision: Decision, told: Told) -> None:
         """Publish the record of a decision and the alignment of its plan."""

@@ -131,8 +131,9 @@ class PolicyDiagnostics:
         if self.complaints:
             return DiagnosticStatus.ERROR, '; '.join(self.complaints.values()), values
         if not listeners and not commander.helm.dry_run:
-            return DiagnosticStatus.WARN, ('nobody subscribes to joint_trajectory: is it remapped '
-                                           "to the controller's?"), values
+            topics = ' or '.join(group.topic for group in commander.pilot.robot.groups)
+            return DiagnosticStatus.WARN, (f'nobody subscribes to {topics}: is it remapped to the '
+                                           "controller's?"), values
         return DiagnosticStatus.OK, 'no complaints', values
 
     def table(self) -> str:

@@ -108,7 +108,7 @@ def read_settings(node: Node, robot: RobotSpec) -> Settings:
         value('compression'), value('queue_mb') * MB, value('queue_messages'), value('ring_s'),
         value('ring_mb') * MB, value('min_free_mb') * MB,
         value('jpeg_workers') if value('images') == IMAGES[-1] else 0, value('jpeg_quality'),
-        limits)
+        limits, tuple(group.topic for group in robot.groups))
 
 
 def topics_file(node: Node) -> Path:

@@ -25,7 +25,7 @@ from .ros import parameter
 from ..command.decision import Rules
 from ..command.workspace import WorkspaceBox
 from ..spec import RobotSpec
-from ..urdf import apply_urdf_limits
+from ..spec.urdf import apply_urdf_limits
 
 TOPIC = 'topic'
 ROBOT_TEXTS = {

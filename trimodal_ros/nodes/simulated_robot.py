@@ -38,14 +38,17 @@ from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from .controller_parameters import declare_controller
 from .ros import COMMAND_QOS, LATCHED_QOS, log_traceback, now_ns, ROS_TYPES, run_node, SENSOR_QOS
 from ..observe.stamp import stamp_ns
+from ..paths import share_dir
 from ..sim.controller import Refused
 from ..sim.layout import make_layout, Task
 from ..sim.robot import CAMERA_SIZE_PX, SimulatedRobot
 from ..sim.viewer import open_viewer
-from ..spec import NS_PER_S
+from ..spec import NS_PER_S, RobotSpec
 
+ROBOT = share_dir() / 'config' / 'robots' / 'so101.yaml'
 JOINT_STATES_HZ = 50
 TICK_S = 0.004
 LOST_NS = 2_000_000_000  # fallen behind by more, the simulator lets the time go
@@ -60,6 +63,9 @@ class SimulatedRobotNode(Node):
     def __init__(self, **options):
         super().__init__('simulated_robot', **options)
         self._declare_parameters()
+        robot = RobotSpec.from_yaml(ROBOT)
+        for group in robot.groups:
+            declare_controller(self, robot, group)
         self._work = queue.SimpleQueue()
         self._stop = threading.Event()
         self._images = {camera: self.create_publisher(Image, f'{camera}/image_raw', SENSOR_QOS)

@@ -19,7 +19,7 @@ Subscribes to ``joy`` (sensor_msgs/Joy), ``joint_states``, ``leader/joint_states
 ``robot_description`` and, if named, a stop topic; to ``joint_trajectory``, to go on from what
 others command, and to ``stopped``: a policy that somebody has stopped stops a person, too.
 Publishes ``joint_trajectory``, ``takeover`` (latched; true while the person commands, again and
-again) and ``/diagnostics``.
+again) and ``/diagnostics``. For ``joint_trajectory`` stand the topics of the YAML's controllers.
 
 Services (std_srvs/Trigger): ``~/stop`` takes over and keeps the arm where it is, ``~/resume``
 ends that and gives back what nobody holds.
@@ -32,7 +32,6 @@ from __future__ import annotations
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
-from rclpy.duration import Duration
 from rclpy.node import Node
 from sensor_msgs.msg import JointState, Joy
 from std_msgs.msg import Bool, String
@@ -41,7 +40,6 @@ from trajectory_msgs.msg import JointTrajectory
 
 from .robot_parameters import optional, TOPIC
 from .ros import (
-    COMMAND_QOS,
     HEAR_COMMANDS_QOS,
     LATCHED_QOS,
     now_ns,
@@ -58,9 +56,10 @@ from .teleop_parameters import (
     read_mapping,
     read_steering,
 )
+from .trajectory_topics import TrajectoryPublishers
 from .voice import Voice
 from ..command.interlock import StopTopic
-from ..command.message import to_message
+from ..command.message import to_messages
 from ..command.teleoperator import Teleoperator
 from ..command_line import one_line_errors
 from ..observe.joints import JointStateError
@@ -82,7 +81,6 @@ class TeleopNode(Node):
         super().__init__('teleop', **options)
         self._declare_parameters()
         self._voice, self.teleoperator = Voice(self.get_logger()), None
-        self._command = self.create_publisher(JointTrajectory, 'joint_trajectory', COMMAND_QOS)
         self._takeover = self.create_publisher(Bool, 'takeover', LATCHED_QOS)
         self._diagnosis = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         if optional(self, 'urdf') == TOPIC:
@@ -99,6 +97,7 @@ class TeleopNode(Node):
     def _begin(self, description: str) -> None:
         arm = read_arm(self, description, lambda: now_ns(self))
         mapping = read_mapping(self, arm.robot)
+        self._command = TrajectoryPublishers(self, arm.robot)
         steering = read_steering(self, description, arm.robot, mapping)
         self.teleoperator = Teleoperator(arm, steering, mapping, self, read_hand(self))
         self.add_on_set_parameters_callback(
@@ -118,8 +117,9 @@ class TeleopNode(Node):
         if teleoperator.steering.leader is not None:
             self.create_subscription(JointState, 'leader/joint_states',
                                      self._stores(teleoperator.on_leader), SENSOR_QOS)
-        self.create_subscription(JointTrajectory, 'joint_trajectory', teleoperator.on_trajectory,
-                                 HEAR_COMMANDS_QOS)
+        for group in teleoperator.arm.robot.groups:
+            self.create_subscription(JointTrajectory, group.topic, teleoperator.on_trajectory,
+                                     HEAR_COMMANDS_QOS)
         self.create_subscription(Bool, 'stopped', lambda message: teleoperator.on_stopped(
             message.data), LATCHED_QOS)
         stop_topic = optional(self, 'stop_topic')
@@ -164,9 +164,10 @@ class TeleopNode(Node):
 
     def send(self, trajectory: Trajectory) -> None:
         """Publish a trajectory."""
-        message = to_message(trajectory, ROS_TYPES)
-        self.teleoperator.others.note_own(message)
-        self._command.publish(message)
+        messages = to_messages(trajectory, ROS_TYPES)
+        for message in messages.values():
+            self.teleoperator.others.note_own(message)
+        self._command.publish(messages)
 
     def take_over(self, is_on: bool) -> None:
         """Tell whether the person commands."""
@@ -202,7 +203,7 @@ class TeleopNode(Node):
         """Brake, and let that arrive; who yielded to the person waits for ~/resume."""
         if self.teleoperator is not None and self.teleoperator.is_on:
             self.teleoperator.close()
-            self._command.wait_for_all_acked(Duration(seconds=LAST_WORD_S))
+            self._command.wait_for_all_acked(LAST_WORD_S)
 
 
 def main(args: list[str] | None = None) -> None:

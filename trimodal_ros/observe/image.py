@@ -44,15 +44,32 @@ def decode_image(message, camera: CameraSpec) -> np.ndarray:
     """
     Return RGB uint8 [H, W, 3] in the camera's size, area-averaged when it is smaller.
 
-    Raises ImageError, naming the camera, for an unknown encoding, an empty or huge image, or
-    a ``step`` or data length that does not fit the size.
+    It is what the camera's crop leaves, turned as the camera is. Raises ImageError, naming the
+    camera, for an unknown encoding, an empty or huge image, a ``step`` or data length that does
+    not fit the size, or a crop that is not inside the image.
     """
-    image = to_rgb(message, camera.name)
+    image = _turned(_cropped(to_rgb(message, camera.name), camera), camera)
     if image.shape[:2] == (camera.height, camera.width):
-        return image
+        return np.ascontiguousarray(image)
     smaller = camera.width <= image.shape[1] and camera.height <= image.shape[0]
     how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     return cv2.resize(image, (camera.width, camera.height), interpolation=how)
+
+
+def _cropped(image: np.ndarray, camera: CameraSpec) -> np.ndarray:
+    if camera.crop_px is None:
+        return image
+    x, y, width, height = camera.crop_px
+    if x + width > image.shape[1] or y + height > image.shape[0]:
+        raise ImageError(f'camera {camera.name!r}: got an image of {image.shape[1]}x'
+                         f'{image.shape[0]} px, crop_px {list(camera.crop_px)} needs at least '
+                         f'{x + width}x{y + height}')
+    return image[y:y + height, x:x + width]
+
+
+def _turned(image: np.ndarray, camera: CameraSpec) -> np.ndarray:
+    quarters = camera.rotation_deg // 90   # np.rot90 turns the other way
+    return np.ascontiguousarray(np.rot90(image, -quarters)) if quarters else image
 
 
 def same_pixels(first, second) -> bool:

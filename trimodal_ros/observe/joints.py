@@ -46,29 +46,37 @@ class JointSample(NamedTuple):
 
 def decode_joints(message, robot: RobotSpec) -> dict[str, float]:
     """
-    Return measured positions in rad of the robot's joints that a message names.
+    Return measured positions, in their units, of the robot's joints that a message names.
 
-    It may name others too, in any order. Raises JointStateError for a joint of the robot that is
-    named twice or not finite, and for more than MAX_NAMES.
+    It may name others too, in any order. A gripper with fingers is the mean of what each of them
+    tells. Raises JointStateError for a joint of the robot that is named twice or not finite, for
+    fingers of which some are missing, and for more than MAX_NAMES.
     """
     if len(message.name) > MAX_NAMES:
         raise JointStateError(f'joint_states: {len(message.name)} names, at most {MAX_NAMES} are '
                               'taken')
     names = list(message.name)
-    ours = frozenset(names) & frozenset(robot.joint_names)
+    told = frozenset(names)
+    ours = {joint.name: joint.driven for joint in robot.joints
+            if any(finger.joint in told for finger in joint.driven)}
     if len(message.position) != len(names):
-        raise JointStateError(
-            f'joint_states: {len(names)} names but {len(message.position)} positions', ours)
-    if not ours:
-        return {}
+        raise JointStateError(f'joint_states: {len(names)} names but {len(message.position)} '
+                              'positions', frozenset(ours))
     positions = dict(zip(names, message.position))
-    for joint in robot.joint_names:
-        if joint in ours and names.count(joint) != 1:
-            raise JointStateError(f'joint_states: joint {joint!r} is named more than once; '
-                                  f'got {names}', ours)
-        if joint in ours and not np.isfinite(positions[joint]):
-            raise JointStateError(f'joint_states: joint {joint!r} is {positions[joint]}', ours)
-    return {joint: positions[joint] for joint in ours}
+    for finger in (finger for driven in ours.values() for finger in driven):
+        wrong = _wrong(finger.joint, names, positions)
+        if wrong:
+            raise JointStateError(f'joint_states: joint {finger.joint!r} {wrong}', frozenset(ours))
+    return {name: sum(positions[finger.joint] / finger.factor for finger in driven) / len(driven)
+            for name, driven in ours.items()}
+
+
+def _wrong(joint: str, names: list[str], positions: dict[str, float]) -> str:
+    if joint not in positions:
+        return f'is missing, a finger whose gripper has others here; got {names}'
+    if names.count(joint) != 1:
+        return f'is named more than once; got {names}'
+    return '' if np.isfinite(positions[joint]) else f'is {positions[joint]}'
 
 
 class JointHistory:

@@ -25,8 +25,8 @@ import numpy as np
 
 from .messages import message_class, serialize, TYPESTORE
 from .sample import COMPRESSED_IMAGE, IMAGE, Sample
-from .selection import COMPRESSED_SUFFIX
 from ..observe.image import ImageError, to_rgb
+from ..spec.camera import COMPRESSED_SUFFIX
 
 FORMAT = 'rgb8; jpeg compressed bgr8'   # in the words of image_transport
 PENDING = 8                             # images a worker may be behind

@@ -43,8 +43,7 @@ from ..observe.joints import JointStateError
 from ..observe.observer import Joined, NotReady
 from ..observe.stamp import stamp_ns
 from ..spec import NS_PER_S, Observation, RobotSpec, SpecError, Trajectory
-
-COMPRESSED = '/compressed'   # after a camera's topic: as image_transport names it
+from ..spec.camera import COMPRESSED_SUFFIX
 
 
 @dataclass(frozen=True)
@@ -158,14 +157,14 @@ class Replay:
         self._cameras = {camera.topic: camera.name for camera in robot.cameras}
         self._take = {**dict.fromkeys(self._cameras, self._take_image),
                       'joint_states': self._take_joints, 'instruction': self._take_instruction,
-                      'joint_trajectory': self._take_trajectory}
+                      **{group.topic: self._take_trajectory for group in robot.groups}}
 
     def use_compressed(self, topics: Collection[str]) -> None:
         """Take a camera's compressed images where only they were recorded."""
         for topic, name in list(self._cameras.items()):
-            if topic not in topics and topic + COMPRESSED in topics:
-                self._cameras[topic + COMPRESSED] = name
-                self._take[topic + COMPRESSED] = self._take_image
+            if topic not in topics and topic + COMPRESSED_SUFFIX in topics:
+                self._cameras[topic + COMPRESSED_SUFFIX] = name
+                self._take[topic + COMPRESSED_SUFFIX] = self._take_image
 
     @property
     def topics(self) -> list[str]:

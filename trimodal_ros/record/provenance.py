@@ -16,14 +16,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from .messages import TYPESTORE
 from .sample import Sample
 from .selection import DECISION, INSTRUCTION, TAKEOVER, TRAJECTORY, TYPES
 from ..observe.instruction import InstructionError, normalize_instruction
 
-TOPICS = (INSTRUCTION, TAKEOVER, DECISION, TRAJECTORY)
+MESSAGES = (INSTRUCTION, TAKEOVER, DECISION)   # that are read
 COMMANDED = 'commanded'   # by the record of a decision
 SURELY = 2                # decisions: the command of one may have come before the episode began
 POLICY, TELEOPERATION, MIXED, UNKNOWN = 'policy', 'teleoperation', 'mixed', 'unknown'
@@ -33,10 +33,13 @@ class Provenance:
     """
     Follows the topics that tell; ``feed`` takes their samples in order of receipt.
 
-    ``instruction`` is the newest, ``instructions`` are all that were given, '' among them.
+    ``instruction`` is the newest, ``instructions`` are all that were given, '' among them;
+    ``trajectories`` are the topics of the robot's controllers.
     """
 
-    def __init__(self, instruction: str = '', is_taken_over: bool = False, from_ns: int = 0):
+    def __init__(self, instruction: str = '', is_taken_over: bool = False, from_ns: int = 0,
+                 trajectories: Collection[str] = (TRAJECTORY,)):
+        self._topics = trajectories
         self.instruction, self.instructions = instruction, [instruction] if instruction else []
         self.checkpoint = ''
         self._taken_ns = from_ns if is_taken_over else None
@@ -54,11 +57,14 @@ class Provenance:
         return self._taken_ns is not None
 
     def feed(self, sample: Sample) -> None:
-        """Take one sample of one of TOPICS."""
-        if sample.topic == TRAJECTORY:  # too long to deserialize for nothing
+        """Take one sample; what tells nothing is left out."""
+        if sample.topic in self._topics:  # too long to deserialize for nothing
             self._trajectories += 1
             self._free += self._taken_ns is None
-            return
+        elif sample.topic in MESSAGES:
+            self._read(sample)
+
+    def _read(self, sample: Sample) -> None:
         message = TYPESTORE.deserialize_cdr(sample.data, TYPES[sample.topic])
         if sample.topic == INSTRUCTION:
             self._on_instruction(message.data)
@@ -93,8 +99,8 @@ class Provenance:
         """Say that a policy has commanded and no command was heard, '' where that isn't so."""
         if self._trajectories or self._commanding < SURELY:
             return ''
-        return (f'{TRAJECTORY}: nothing has come, and a policy has commanded {self._commanding} '
-                'times: is it remapped, or does it run dry?')
+        return (f'{", ".join(self._topics)}: nothing has come, and a policy has '
+                f'commanded {self._commanding} times: is it remapped, or does it run dry?')
 
     def interventions(self, until_ns: int) -> tuple[tuple[int, int], ...]:
         """Return the times, from and to, in which somebody had taken over."""
@@ -115,10 +121,9 @@ class Provenance:
         return TELEOPERATION if by_hand else UNKNOWN
 
 
-def provenance_of(samples: Iterable[Sample]) -> Provenance:
+def provenance_of(samples: Iterable[Sample], trajectories: Collection[str]) -> Provenance:
     """Return what samples that came earlier tell."""
-    provenance = Provenance()
+    provenance = Provenance(trajectories=trajectories)
     for sample in samples:
-        if sample.topic in TOPICS:
-            provenance.feed(sample)
+        provenance.feed(sample)
     return provenance

@@ -23,7 +23,7 @@ from rosbags.interfaces import Qos
 
 from .episode import EpisodeError, EpisodeInfo
 from .health import Health
-from .provenance import Provenance, TOPICS
+from .provenance import Provenance
 from .sample import Sample
 from .writer import EpisodeWriter
 
@@ -61,8 +61,7 @@ class Recording:
     def note(self, sample: Sample) -> None:
         """Judge a sample; it is written on its own."""
         self.health.note(sample)
-        if sample.topic in TOPICS:
-            self.provenance.feed(sample)
+        self.provenance.feed(sample)
 
     def write(self, sample: Sample) -> None:
         """Write a sample, as long as that is possible; an error of the disk ends it."""

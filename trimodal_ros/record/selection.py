@@ -23,12 +23,13 @@ from pathlib import Path
 import yaml
 
 from .sample import COMPRESSED_IMAGE, IMAGE
-from ..spec import RobotSpec
+from ..spec import CameraSpec, RobotSpec
+from ..spec.camera import COMPRESSED_SUFFIX
+from ..spec.controller import TRAJECTORY_TOPIC
 
 IMAGES = ('raw', 'compressed', 'jpeg')
-COMPRESSED_SUFFIX = '/compressed'   # of image_transport
 INSTRUCTION, TAKEOVER = 'instruction', 'takeover'
-TRAJECTORY, DECISION = 'joint_trajectory', 'policy/decision'
+TRAJECTORY, DECISION = TRAJECTORY_TOPIC, 'policy/decision'
 TYPES = {  # of the topics that the recorder itself understands
     INSTRUCTION: 'std_msgs/msg/String', TAKEOVER: 'std_msgs/msg/Bool',
     TRAJECTORY: 'trajectory_msgs/msg/JointTrajectory',
@@ -76,18 +77,28 @@ def read_selection(path: Path, robot: RobotSpec, images: str = 'raw') -> tuple[W
     Return the topics that a YAML names, with the robot's cameras in front.
 
     ``images``: 'raw', 'compressed' as image_transport publishes them beside, or 'jpeg', the raw
-    ones compressed here. Raises SelectionError.
+    ones compressed here; a camera that the robot has compressed is recorded as it comes. Raises
+    SelectionError.
     """
     if images not in IMAGES:
         raise SelectionError(f'images: {images!r}, expected one of {", ".join(IMAGES)}')
     data = _read(Path(path))
-    cameras = [_camera(camera.topic, data['cameras'], images) for camera in robot.cameras]
-    wanted = [*cameras, *(Wanted(name, type_name=TYPES.get(name, ''), **options)
-                          for name, options in data['topics'].items())]
+    cameras = [_camera(camera, data['cameras'], images) for camera in robot.cameras]
+    wanted = [*cameras, *(Wanted(topic, type_name=TYPES.get(name, ''), **options)
+                          for name, options in data['topics'].items()
+                          for topic in _topics(name, robot))]
     return tuple(wanted)
 
 
-def _camera(topic: str, options: dict, images: str) -> Wanted:
+def _topics(name: str, robot: RobotSpec) -> list[str]:
+    """Return what a name of the YAML stands for: of trajectories, those of each controller."""
+    return [group.topic for group in robot.groups] if name == TRAJECTORY else [name]
+
+
+def _camera(camera: CameraSpec, options: dict, images: str) -> Wanted:
+    topic = camera.topic
+    if camera.is_compressed:
+        return Wanted(topic, type_name=COMPRESSED_IMAGE, **options)
     if images == 'compressed':
         return Wanted(topic + COMPRESSED_SUFFIX, type_name=COMPRESSED_IMAGE, **options)
     return Wanted(topic, type_name=IMAGE, jpeg=images == 'jpeg', **options)

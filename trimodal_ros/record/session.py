@@ -26,7 +26,7 @@ from .episode import EpisodeError, EpisodeInfo
 from .health import Health, health_of
 from .intake import Intake, Tell
 from .naming import next_path
-from .provenance import Provenance, provenance_of, TOPICS
+from .provenance import Provenance, provenance_of
 from .recording import Kind, Recording
 from .room import check_room, free_bytes
 from .sample import Sample
@@ -55,7 +55,7 @@ class Session:
         self.recording: Recording | None = None
         self.recorded_number = 0            # of the instruction that the episode began with
         self.failure = ''
-        self.live = Provenance()            # of all that came, recorded or not
+        self.live = Provenance(trajectories=settings.trajectories)  # of all that came
         self.ended = Endings()              # of the episodes of this session
         self.intake = Intake(settings, tell)
         self._wanted: dict[str, Wanted] = {}
@@ -83,8 +83,7 @@ class Session:
         with self.lock:
             self._fail_if_failed()
             recording, health = self.recording, self.health
-            if sample.topic in TOPICS:
-                self.live.feed(sample)
+            self.live.feed(sample)
             if latched:
                 self._latched[sample.topic] = sample
             (health if recording is None else recording).note(sample)
@@ -141,7 +140,8 @@ class Session:
         writer, info = self._open(self.live.instruction, operator, name)
         now_ns = self._clock()
         health = self._fresh_health()
-        provenance = Provenance(info.instruction, self.live.is_taken_over, now_ns)
+        provenance = Provenance(info.instruction, self.live.is_taken_over, now_ns,
+                                self.settings.trajectories)
         self.recording = Recording(writer, info, provenance, health, self._kind_of)
         self.failure, self._noted, self.recorded_number = '', info, self.live.number
         self.intake.ring.take_all()   # no moment is in two episodes
@@ -235,7 +235,7 @@ class Session:
     def _keep(self, writer: EpisodeWriter, info: EpisodeInfo) -> Future:
         samples = self.intake.ring.take_all()
         wanted = {each.recorded_as: each for each in self._wanted.values()}
-        recording = Recording(writer, info, provenance_of(samples),
+        recording = Recording(writer, info, provenance_of(samples, self.settings.trajectories),
                               health_of(samples, wanted, self.settings.limits), self._kind_of)
         ended = self.ended.add('unknown')
         close = self._closing(recording, ended, samples[-1].received_ns)

@@ -19,6 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .selection import TRAJECTORY
 from .stream_health import Limits
 from .synced import check_settings
 
@@ -32,7 +33,8 @@ class Settings:
 
     ``robot`` is the content hash of its spec; ``sync_s`` and ``compression`` are of the files;
     ``floor_bytes`` stay free on the disk; ``ring_s`` 0 keeps nothing, ``jpeg_workers`` 0
-    compresses no images. Raises ValueError for an unknown compression.
+    compresses no images; ``trajectories`` are the topics of the robot's controllers. Raises
+    ValueError for an unknown compression.
     """
 
     folder: Path
@@ -47,6 +49,7 @@ class Settings:
     jpeg_workers: int = 0
     jpeg_quality: int = 90
     limits: Limits = field(default_factory=Limits)
+    trajectories: tuple[str, ...] = (TRAJECTORY,)
 
     def __post_init__(self):
         check_settings(self.compression, self.sync_s)

@@ -29,7 +29,7 @@ import numpy as np
 from .layout import Layout
 from .robot import SimulatedRobot
 from ..command.decision import Decision, Rules
-from ..command.message import to_message
+from ..command.message import to_messages
 from ..command.pilot import Pilot, Planner
 from ..record.messages import BAG_TYPES
 from ..spec import NS_PER_S, Observation, RobotSpec, Trajectory
@@ -88,10 +88,12 @@ def _sense(simulated: SimulatedRobot, pilot: Pilot, sink: Sink) -> None:
 
 
 def _send(simulated: SimulatedRobot, pilot: Pilot, decision: Decision, sink: Sink) -> None:
-    message = to_message(decision.trajectory, BAG_TYPES)
-    simulated.command(message)
+    messages = to_messages(decision.trajectory, BAG_TYPES)
+    for message in messages.values():
+        simulated.command(message)
     pilot.sent(decision.trajectory, decision.holds)
-    sink('joint_trajectory', simulated.now_ns, message)
+    for topic, message in messages.items():
+        sink(topic, simulated.now_ns, message)
 
 
 def chunk_trajectory(observation: Observation, position_TJ: np.ndarray) -> Trajectory:

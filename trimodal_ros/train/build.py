@@ -111,8 +111,9 @@ def _frames_of(path: Path, folder: Path, recipe: Recipe) -> dict:
         every_s = sampling.every_s or 1 / recipe.robot.rate_hz
         moments = read_commanded(path, recipe.robot, replace(sampling, every_s=every_s), dropped)
     count = _stream(moments, folder)
+    commanded = any(counts.get(group.topic) for group in recipe.robot.groups)
     return {'frames': count, 'labelled': labelled, 'dropped': dict(dropped),
-            'commanded': counts.get('joint_trajectory', 0) > 0}
+            'commanded': commanded}
 
 
 def _stream(moments: Iterator[Moment], folder: Path) -> int:

@@ -31,11 +31,11 @@ from ..compress import jpeg_message
 from ..messages import BAG_TYPES, serialize
 from ..qos import LATCHED
 from ..sample import COMPRESSED_IMAGE, IMAGE
-from ..selection import COMPRESSED_SUFFIX
 from ..sensor_messages import image_message, joint_state_message
 from ..writer import EpisodeWriter
-from ...command.message import to_message
+from ...command.message import to_messages
 from ...spec import CameraSpec, NS_PER_S, RobotSpec, Trajectory
+from ...spec.camera import COMPRESSED_SUFFIX
 
 JPEG_QUALITY = 95
 
@@ -49,13 +49,19 @@ class FrameMessages:
         self._images, self._step_ns, self._told = images, step_ns, None
         self._targets: deque[tuple[int, np.ndarray]] = deque()  # commanded, not yet reached
         for camera in cameras:
-            writer.add_topic(self._topic(camera), IMAGE if images == 'raw' else COMPRESSED_IMAGE)
+            writer.add_topic(self._topic(camera), IMAGE if self._is_raw(camera)
+                             else COMPRESSED_IMAGE)
         writer.add_topic('joint_states', 'sensor_msgs/msg/JointState')
         writer.add_topic('instruction', 'std_msgs/msg/String', [LATCHED])
-        writer.add_topic('joint_trajectory', 'trajectory_msgs/msg/JointTrajectory')
+        for group in robot.groups:
+            writer.add_topic(group.topic, 'trajectory_msgs/msg/JointTrajectory')
 
     def _topic(self, camera: CameraSpec) -> str:
-        return camera.topic + (COMPRESSED_SUFFIX if self._images == 'jpeg' else '')
+        return camera.topic + (COMPRESSED_SUFFIX if self._images == 'jpeg'
+                               and not camera.is_compressed else '')
+
+    def _is_raw(self, camera: CameraSpec) -> bool:
+        return self._images == 'raw' and not camera.is_compressed
 
     def write(self, numbers: Numbers, frame: int, images: Mapping[str, np.ndarray]) -> None:
         """Write a frame; ``images`` are RGB uint8 [H, W, 3], of the cameras that have one."""
@@ -64,23 +70,24 @@ class FrameMessages:
             self._told = numbers.sentences[frame]
             self._send('instruction', received, BAG_TYPES.String(data=self._told))
         stamp = int(numbers.stamps_ns['joints'][frame])
+        measured = self._robot.on_topics(numbers.state_NJ[frame])
         self._send('joint_states', received, joint_state_message(
-            self._robot.joint_names, numbers.state_NJ[frame], [], stamp, BAG_TYPES), stamp)
+            list(measured), list(measured.values()), [], stamp, BAG_TYPES), stamp)
         for camera in self._cameras:
             if camera.name in images:
                 stamp = int(numbers.stamps_ns[camera.name][frame])
                 self._send(self._topic(camera), received, self._image(
-                    images[camera.name], stamp, camera.name), stamp)
+                    images[camera.name], stamp, camera), stamp)
         self._command(int(numbers.stamps_ns['observation'][frame]), received,
                       numbers.action_NJ[frame])
 
     def _send(self, topic: str, received: int, message, stamp: int | None = None) -> None:
         self._writer.write(topic, received, serialize(message), stamp)
 
-    def _image(self, image: np.ndarray, stamp: int, frame_id: str):
-        if self._images == 'raw':
-            return image_message(image, stamp, frame_id, BAG_TYPES)
-        return jpeg_message(image, BAG_TYPES.header(stamp, frame_id), JPEG_QUALITY)
+    def _image(self, image: np.ndarray, stamp: int, camera: CameraSpec):
+        if self._is_raw(camera):
+            return image_message(image, stamp, camera.name, BAG_TYPES)
+        return jpeg_message(image, BAG_TYPES.header(stamp, camera.name), JPEG_QUALITY)
 
     def _command(self, stamp: int, received: int, action_J: np.ndarray) -> None:
         """
@@ -97,7 +104,8 @@ class FrameMessages:
         time_s_T = [(time_ns - stamp) / NS_PER_S for time_ns, _ in self._targets]
         trajectory = Trajectory(self._robot, stamp, time_s_T,
                                 np.stack([position_J for _, position_J in self._targets]))
-        self._send('joint_trajectory', received, to_message(trajectory, BAG_TYPES), stamp)
+        for topic, message in to_messages(trajectory, BAG_TYPES).items():
+            self._send(topic, received, message, stamp)
 
 
 def runs_of(sentences: Sequence[str]) -> Iterator[tuple[int, int]]:

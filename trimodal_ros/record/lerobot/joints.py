@@ -28,7 +28,7 @@ import numpy as np
 from .dataset import Dataset
 from .schema import DatasetError
 from .settings import GripperUnit, JointMapping
-from ...spec import RobotSpec
+from ...spec import JointSpec, RobotSpec
 
 # What a number is of a joint, not which joint: 'elbow_flex.pos', 'left_arm_action_0'.
 ROLES = frozenset({'action', 'state', 'pos', 'position', 'command'})
@@ -86,7 +86,7 @@ def find_joints(dataset: Dataset, key: str, robot: RobotSpec, mapping: JointMapp
 def to_rad(values_NJ: np.ndarray, robot: RobotSpec, mapping: JointMapping,
            what: str) -> np.ndarray:
     """
-    Return joint values in rad, float64.
+    Return joint values in rad, or the unit of a joint that isn't revolute, float64.
 
     Raises DatasetError, naming joint and frame, for values that are not finite, and for those so
     far outside the limits that they must be in another unit.
@@ -99,20 +99,23 @@ def to_rad(values_NJ: np.ndarray, robot: RobotSpec, mapping: JointMapping,
             frame = int(np.argmin(np.isfinite(column)))
             raise DatasetError(f'{what}: joint {joint.name!r}, frame {frame}: {column[frame]} is '
                                'not a finite number')
-        width = joint.upper_rad - joint.lower_rad
+        if unit == 'deg' and joint.unit != 'rad':
+            raise DatasetError(f'{what}: joint {joint.name!r} is in {joint.unit}, not in degrees; '
+                               "leave its unit at 'rad', which takes numbers as they are")
+        width = joint.upper - joint.lower
         if unit != 'rad':
             column = (np.radians(column) if unit == 'deg'
-                      else joint.lower_rad + width * column / 100)
+                      else joint.lower + width * column / 100)
             values_NJ[:, index] = column
         low, high = column.min(), column.max()
-        if low < joint.lower_rad - width or high > joint.upper_rad + width:
+        if low < joint.lower - width or high > joint.upper + width:
             raise DatasetError(
                 f'{what}: joint {joint.name!r} goes from {low:.4g} to {high:.4g} '
-                f'{_unit_name(unit)}, far outside its limits [{joint.lower_rad}, '
-                f'{joint.upper_rad}] rad; is it in another unit (--joints.unit, '
+                f'{_unit_name(unit, joint)}, far outside its limits [{joint.lower}, '
+                f'{joint.upper}] {joint.unit}; is it in another unit (--joints.unit, '
                 '--joints.gripper-unit)?')
     return values_NJ
 
 
-def _unit_name(unit: GripperUnit) -> str:
-    return 'rad' if unit == 'rad' else f'rad (from {unit})'
+def _unit_name(unit: GripperUnit, joint: JointSpec) -> str:
+    return joint.unit if unit == 'rad' else f'{joint.unit} (from {unit})'

@@ -67,9 +67,9 @@ class JointMapping:
     # Joint of the robot, and the dataset's name of it or, where it has no names, its place from
     # 0; joints left out are called the same in both.
     names: Mapping[str, str] = field(default_factory=dict)
-    # Of the dataset's joints.
+    # Of the dataset's joints; rad takes numbers as they are, of a prismatic joint in m.
     unit: Unit = 'rad'
-    # Of its grippers; percent is of the way from lower_rad to upper_rad.
+    # Of its grippers; percent is of the way from the lower to the upper limit.
     gripper_unit: GripperUnit = 'rad'
 
 

@@ -23,9 +23,9 @@ import tyro
 
 from .lerobot.commands import export, import_
 from ..observe.freshness import Freshness
-from ..paths import share_dir
+from ..paths import shipped
 
-ROBOT = share_dir() / 'config' / 'robots' / 'so101.yaml'
+ROBOT = shipped().robot
 DEFAULT_FRESHNESS = Freshness()
 
 

@@ -44,10 +44,8 @@ def robot_model(scene: Scene) -> mujoco.MjSpec:
     spec = _read(scene.model, scene)
     for part in scene.attached:
         _attach(spec, part, scene)
-    for actuator in list(spec.actuators):
-        spec.delete(actuator)
-    for key in list(spec.keys):
-        spec.delete(key)
+    for site in spec.sites:
+        site.group = HIDDEN_GROUP
     for name in scene.removed:
         spec.delete(_found(spec.body(name), scene, 'body', name, spec.bodies))
     _set_contacts(spec, scene)
@@ -70,8 +68,11 @@ def _read(path: Path, scene: Scene) -> mujoco.MjSpec:
     """Read a model file, light; the files it needs are read now."""
     if path.suffix == '.urdf':
         spec = mujoco.MjSpec.from_string(_urdf_for_mujoco(path))
+        spec.compiler.discardvisual = False  # nothing touches: it would drop what is left
     else:
         spec = mujoco.MjSpec.from_file(str(path))
+    for element in (*spec.actuators, *spec.keys, *spec.equalities, *spec.tendons):
+        spec.delete(element)  # servos are the scene's, and what moves together
     _drop_geoms(spec, scene)
     _colour(spec, scene)
     used = {geom.meshname for geom in spec.geoms}
@@ -104,22 +105,21 @@ def _drop_geoms(spec: mujoco.MjSpec, scene: Scene) -> None:
 
 
 def _colour(spec: mujoco.MjSpec, scene: Scene) -> None:
-    for pattern, rgba in (scene.colours or {}).items():
-        for material in spec.materials:
-            if re.fullmatch(pattern, material.name):
-                material.rgba = rgba
-        for geom in spec.geoms:
-            if not geom.material and geom.meshname and re.fullmatch(pattern, geom.meshname):
-                geom.rgba = rgba
+    painted = [(material, material.name) for material in spec.materials]
+    painted += [(geom, geom.meshname) for geom in spec.geoms if not geom.material]
+    for element, name in painted:
+        for pattern, rgba in (scene.colours or {}).items():
+            if name and re.fullmatch(pattern, name):
+                element.rgba = rgba
+                break
 
 
 def _attach(spec: mujoco.MjSpec, part: Attached, scene: Scene) -> None:
     body = _found(spec.body(part.to), scene, 'body', part.to, spec.bodies)
     other = _read(part.model, scene)
-    for actuator in list(other.actuators):
-        other.delete(actuator)
+    other.compiler.degree = part.degrees
     frame = body.add_frame(pos=part.position_m, quat=part.quaternion)
-    spec.attach(other, frame=frame)
+    spec.attach(other, prefix=part.prefix, frame=frame)
 
 
 def _set_contacts(spec: mujoco.MjSpec, scene: Scene) -> None:
@@ -152,4 +152,6 @@ def _set_servos(spec: mujoco.MjSpec, scene: Scene) -> None:
             actuator.gainprm[0] = servo.stiffness
             actuator.biasprm[:3] = [0.0, -servo.stiffness, -servo.damping]
             actuator.ctrllimited = actuator.forcelimited = mujoco.mjtLimited.mjLIMITED_TRUE
+            if scene.ranges_of_robot:
+                joint.range = sorted(factor * end for end in range_)
             actuator.ctrlrange = sorted(factor * end for end in range_)

@@ -34,12 +34,18 @@ from ..spec import Finger, RobotSpec
 
 @dataclass(frozen=True)
 class Attached:
-    """Another model on a body of the robot's, such as its gripper."""
+    """
+    Another model on a body of the robot's, such as its gripper.
+
+    ``prefix`` is put before its names; ``degrees`` is the unit of its angles, if it doesn't say.
+    """
 
     model: Path
     to: str
+    prefix: str
     position_m: tuple[float, ...] = (0.0, 0.0, 0.0)
     quaternion: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0)
+    degrees: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,8 +121,9 @@ class Scene:
     ``drives`` has, for each of the driver's joints, the joints of the model that it moves with
     their factor; the first of them is what is measured. ``home_J`` is where the arm begins, in
     spec order. Geoms of a class or a group in ``dropped`` are left out, and bodies in
-    ``removed``; ``colours`` are by patterns of material names, or of mesh names where a geom has
-    no material.
+    ``removed``; with ``ranges_of_robot`` a joint stops where the robot's
+    YAML says, not where the model does. ``colours`` are by patterns of material names, or of mesh names where a geom has
+    no material; the first that matches counts.
     """
 
     path: Path
@@ -134,6 +141,7 @@ class Scene:
     colours: Mapping[str, tuple[float, ...]] | None = None
     mesh_cell_m: float = 0.004
     contacts: Contacts | None = None
+    ranges_of_robot: bool = False
     table: bool = True
     boxes: tuple[Box, ...] = ()
     tabletop: Tabletop | None = None

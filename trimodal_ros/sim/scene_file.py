@@ -65,15 +65,20 @@ PARTS = Key(lambda value: isinstance(value, list), 'a list')
 YES_NO = Key(lambda value: isinstance(value, bool), 'true or false')
 PATTERN = Key(_is_pattern, 'a regular expression')
 
+RANGES = ('model', 'robot')
+
 SCENE_KEYS = {
     'robot': FILE._replace(required=True), 'model': FILE._replace(required=True),
     'urdf': FILE, 'controllers': FILE, 'attach': PARTS, 'remove': NAMES, 'drop_geoms': PART,
     'colours': PART, 'mesh_cell_m': ABOVE_0, 'joints': PART,
-    'servos': PARTS._replace(required=True), 'home': PART._replace(required=True), 'contacts': PART, 'table': YES_NO, 'boxes': PART,
+    'servos': PARTS._replace(required=True), 'home': PART._replace(required=True),
+    'ranges': Key(lambda value: value in RANGES, ' or '.join(RANGES)),
+    'contacts': PART, 'table': YES_NO, 'boxes': PART,
     'cameras': PART._replace(required=True), 'tabletop': PART,
 }
 ATTACH_KEYS = {'model': FILE._replace(required=True), 'to': TEXT._replace(required=True),
-               'position_m': _numbers(3), 'quaternion': _numbers(4)}
+               'prefix': TEXT._replace(required=True), 'position_m': _numbers(3),
+               'quaternion': _numbers(4), 'degrees': YES_NO}
 SERVO_KEYS = {'joints': PATTERN._replace(required=True),
               'stiffness': ABOVE_0._replace(required=True),
               'damping': FROM_0._replace(required=True), 'force': ABOVE_0._replace(required=True),
@@ -131,6 +136,7 @@ def _parts(file: Located, known: dict) -> dict:
         'mesh_cell_m': known.get('mesh_cell_m', Scene.mesh_cell_m),
         'servos': tuple(Servo(**part) for _, part in _list(file, known, 'servos', SERVO_KEYS)),
         'contacts': _one(file, known, 'contacts', CONTACT_KEYS, Contacts),
+        'ranges_of_robot': known.get('ranges') == 'robot',
         'table': known.get('table', Scene.table),
         'cameras': _named(file, known, 'cameras', CAMERA_KEYS, SceneCamera),
         'boxes': _named(file, known, 'boxes', BOX_KEYS, Box),

@@ -121,8 +121,8 @@ class Scene:
     ``drives`` has, for each of the driver's joints, the joints of the model that it moves with
     their factor; the first of them is what is measured. ``home_J`` is where the arm begins, in
     spec order. Geoms of a class or a group in ``dropped`` are left out, and bodies in
-    ``removed``; with ``ranges_of_robot`` a joint stops where the robot's
-    YAML says, not where the model does. ``colours`` are by patterns of material names, or of mesh names where a geom has
+    ``removed``; with ``ranges_of_robot`` a joint stops where the robot's YAML says, not where the
+    model does. ``colours`` are by patterns of material names, or of mesh names where a geom has
     no material; the first that matches counts.
     """
 

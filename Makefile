@@ -1,6 +1,7 @@
 # make demo    the robot does what it is told (INSTRUCTION="..." CHECKPOINT=... for your own)
 # make teleop  you move the robot, or take over from a policy (ARGS=--policy)
 # make record  you record episodes, by keys
+# make robots  files to simulate the other robots of config/scenes with, 290 MB
 # make test    every test
 # make help    the rest
 PYTHON ?= python3
@@ -15,7 +16,7 @@ OUT ?= out
 CHECKPOINT ?= models/so101_tabletop
 SHELL := /bin/bash
 
-.PHONY: help demo teleop record test lint reference setup gl browser figures figures-ros checkpoint retrain retrain-control \
+.PHONY: help demo teleop record robots test lint reference setup gl browser figures figures-ros checkpoint retrain retrain-control \
         benchmark-alignment benchmark-latency benchmark-storage benchmark-takeover benchmark-deployment soak check-lerobot clean
 
 help:
@@ -41,6 +42,12 @@ $(READY): requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --disable-pip-version-check -q torch==$$(sed -n 's/^torch==//p' requirements.txt)
 	$(BIN)/pip install --disable-pip-version-check -q -r requirements.txt
+	@touch $@
+
+robots: $(VENV)/.robots
+
+$(VENV)/.robots: requirements-robots.txt $(READY)
+	$(BIN)/pip install --disable-pip-version-check -q --no-deps -r requirements-robots.txt
 	@touch $@
 
 # MuJoCo renders off screen by EGL: system libraries, by apt where that is allowed.
@@ -71,7 +78,7 @@ teleop: setup
 record: setup
 	$(BIN)/python -m trimodal_ros.nodes.record_demo --out $(OUT)/recordings --checkpoint $(CHECKPOINT) $(ARGS)
 
-test: setup browser
+test: setup robots browser
 	$(BIN)/python -m pytest
 
 lint: $(READY)

@@ -37,7 +37,7 @@ import tyro
 
 from trimodal_ros.command.message import to_message
 from trimodal_ros.evaluate.page import write_json
-from trimodal_ros.paths import share_dir
+from trimodal_ros.paths import shipped
 from trimodal_ros.progress import progress_bar
 from trimodal_ros.record.episode import EpisodeInfo
 from trimodal_ros.record.messages import BAG_TYPES, serialize
@@ -48,7 +48,7 @@ from trimodal_ros.spec import NS_PER_S, RobotSpec, Trajectory
 from trimodal_ros.train.cache import open_frames
 from trimodal_ros.train.parts import CACHE_DIR
 
-ROBOT = share_dir() / 'config' / 'robots' / 'so101.yaml'
+ROBOT = shipped().robot
 WIDTH, HEIGHT, CAMERA_HZ = 640, 480, 30
 JOINTS_HZ, COMMANDS_HZ = 500, 10
 SENTENCE = 'put the red cube on the left plate'

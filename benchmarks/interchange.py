@@ -37,7 +37,7 @@ import tyro
 
 from trimodal_ros.observe.image import to_rgb
 from trimodal_ros.observe.observer import Joined
-from trimodal_ros.paths import share_dir
+from trimodal_ros.paths import share_dir, shipped
 from trimodal_ros.record.episode import find_episodes
 from trimodal_ros.record.lerobot.from_bags import export_episodes
 from trimodal_ros.record.lerobot.schema import ACTION, STATE
@@ -47,6 +47,7 @@ from trimodal_ros.record.moments import Replay
 from trimodal_ros.spec import RobotSpec
 
 ROBOTS = share_dir() / 'config' / 'robots'
+ROBOT = shipped().robot
 ASTRIBOT = Path(__file__).resolve().parents[2] / 'shared' / 'data' / 'astribot_s1'
 ASTRIBOT_SETTINGS = ImportSettings(state='joints_dict.joints_position_state',
                                    action='joints_dict.joints_position_command')
@@ -127,13 +128,13 @@ def joins(path: Path, robot: RobotSpec) -> dict[int, Joined]:
 
 def prepared(out: Path, episodes: Path | None, robot: Path) -> list[tuple[str, Path, RobotSpec]]:
     """Return names, bags and robots of what is to travel."""
-    so101 = RobotSpec.from_yaml(robot)
+    spec = RobotSpec.from_yaml(robot)
     if episodes is not None:
-        return [(episodes.name, episodes, so101)]
+        return [(episodes.name, episodes, spec)]
     from trimodal_ros.sim.__main__ import main as simulate
     simulate(['demonstrate', '--out', str(out / 'simulated'), '--episodes', '5', '--seed',
               '900000'])
-    found = [('simulated SO-101, 256x192 + 128x128', out / 'simulated', so101)]
+    found = [('simulated robot, 256x192 + 128x128', out / 'simulated', spec)]
     if ASTRIBOT.is_dir():
         astribot = RobotSpec.from_yaml(ROBOTS / 'astribot_s1.yaml')
         Importer(ASTRIBOT, astribot, ASTRIBOT_SETTINGS).run(out / 'astribot')
@@ -141,7 +142,7 @@ def prepared(out: Path, episodes: Path | None, robot: Path) -> list[tuple[str, P
     return found
 
 
-def main(out: Path, episodes: Path | None = None, robot: Path = ROBOTS / 'so101.yaml') -> None:
+def main(out: Path, episodes: Path | None = None, robot: Path = ROBOT) -> None:
     """
     Print a table: what is exact, how near images come, speed and size.
 

@@ -46,7 +46,7 @@ from trimodal_ros.nodes.conductor import Conductor
 from trimodal_ros.nodes.private_graph import NodeProcesses
 from trimodal_ros.nodes.ros import ROS_TYPES, SENSOR_QOS
 from trimodal_ros.observe.stamp import stamp_ns
-from trimodal_ros.paths import share_dir
+from trimodal_ros.paths import shipped
 from trimodal_ros.plan.checkpoint import save_checkpoint
 from trimodal_ros.plan.encoders import open_encoders
 from trimodal_ros.plan.normalize import JointStatistics
@@ -56,7 +56,7 @@ from trimodal_ros.sim.controller import Refused, TrajectoryController
 from trimodal_ros.spec import CameraSpec, NS_PER_S, RobotSpec
 from trimodal_ros.spec.robot_file import write_robot_file
 
-SO101 = share_dir() / 'config' / 'robots' / 'so101.yaml'
+ROBOT = shipped().robot
 SMALL = PolicyConfig(embed_dim=16, vision_width=32, motion_width=16)
 START_J = (0.1, 0.0, 0.1, 0.0, 0.0, 0.4)
 RADIUS_RAD, TURN_RAD_S = 0.2, 1.5  # of the circles that pairs of joints go in
@@ -77,8 +77,8 @@ class RigError(RuntimeError):
 # -- robot and checkpoint
 
 def make_robot(cameras: int) -> RobotSpec:
-    """Return an SO-101 with so many cameras of one size."""
-    return replace(RobotSpec.from_yaml(SO101), cameras=tuple(
+    """Return the shipped robot with so many cameras of one size."""
+    return replace(RobotSpec.from_yaml(ROBOT), cameras=tuple(
         CameraSpec(f'camera_{index}', camera_topic(index), *SEEN_PX) for index in range(cameras)))
 
 

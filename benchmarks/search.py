@@ -17,7 +17,7 @@
 How well search finds what was done, and notices a wrong instruction.
 
     python -m trimodal_ros.sim demonstrate --out OUT/search --episodes 60 --seed 510000
-    python -m benchmarks.search --episodes OUT/search --checkpoint models/so101_tabletop
+    python -m benchmarks.search --episodes OUT/search --checkpoint CHECKPOINT
 
 The episodes must be none that training saw. Every third one is copied with the instruction of
 another task, and sentences are asked in words no checkpoint is trained on.
@@ -37,7 +37,7 @@ import tyro
 from trimodal_ros.evaluate.disagreement import agreements
 from trimodal_ros.evaluate.index import Index, IndexedEpisode, update_index
 from trimodal_ros.evaluate.query import best_moments, sentence_query
-from trimodal_ros.paths import share_dir
+from trimodal_ros.paths import share_dir, shipped
 from trimodal_ros.plan.checkpoint import load_checkpoint
 from trimodal_ros.plan.policy import Policy
 from trimodal_ros.progress import progress_bar
@@ -49,6 +49,7 @@ from trimodal_ros.record.writer import EpisodeWriter
 from trimodal_ros.sim.layout import make_layout, OBJECTS, PLACES, Task
 from trimodal_ros.sim.sentences import draw_sentences, read_templates, say
 
+SHIPPED = shipped().checkpoint
 WORDS = share_dir() / 'config' / 'instructions'
 EVERY_S = 0.2
 TOP = 10
@@ -56,7 +57,7 @@ SWAP_EVERY = 3
 UNDECIDED_SHARES = (0.0, 1 / 3, 1 / 2, 2 / 3)
 
 
-def main(episodes: Path, checkpoint: Path = share_dir() / 'models' / 'so101_tabletop',  # noqa: B008
+def main(episodes: Path, checkpoint: Path = SHIPPED,
          templates: Path = WORDS / 'heldout.txt') -> None:
     """
     Print the share of right hits, and how well wrong instructions are told from right ones.

@@ -47,12 +47,12 @@ from trimodal_ros.nodes.conductor import Conductor, ConductorError
 from trimodal_ros.nodes.private_graph import enter_private_graph, NodeProcesses
 from trimodal_ros.nodes.ros_rollout import write_robot_yaml
 from trimodal_ros.nodes.session import attached_session
-from trimodal_ros.paths import share_dir
+from trimodal_ros.paths import share_dir, shipped
 from trimodal_ros.progress import progress_bar
 from trimodal_ros.sim.layout import make_layout
 from trimodal_ros.sim.sentences import draw_sentences, read_templates
 
-SHIPPED = share_dir() / 'models' / 'so101_tabletop'
+SHIPPED = shipped().checkpoint
 TEMPLATES = share_dir() / 'config' / 'instructions' / 'train.txt'
 REPLAN_S = 0.6
 SAMPLE_S = 10.0

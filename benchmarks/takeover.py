@@ -18,7 +18,7 @@ How smoothly a person takes over and gives back, and how fast the arm is told wh
     python -m benchmarks.takeover steps [--takeovers 300]
     python -m benchmarks.takeover latency [--seconds 60]
 
-The first plays a policy and a person at one SO-101 (``benchmarks.duet``): takeovers at any
+The first plays a policy and a person at one arm (``benchmarks.duet``): takeovers at any
 moment, plans under way or not, messages late as drawn. The second is the teleop node in a process
 of its own, in real time, so leave the machine alone meanwhile.
 """
@@ -36,11 +36,11 @@ import tyro
 from benchmarks.duet import Arrived, Duet, MS
 from trimodal_ros.command.stick import Mapping
 from trimodal_ros.evaluate.statistics import percentile, summarize_ms
-from trimodal_ros.paths import share_dir
+from trimodal_ros.paths import share_dir, shipped
 from trimodal_ros.progress import progress_bar
 from trimodal_ros.spec import NS_PER_S, RobotSpec
 
-SO101 = share_dir() / 'config' / 'robots' / 'so101.yaml'
+ROBOT = shipped().robot
 KEYBOARD = share_dir() / 'config' / 'keyboard.yaml'
 CAMERA_PX = 16
 THINKS_MS, DELAY_MS = (3.0, 80.0), (0.3, 1.0)   # uniform; least, and mean of what is added
@@ -59,8 +59,8 @@ class Switch:
 
 
 def make_duet(seed: int) -> Duet:
-    """Return an SO-101 with a small camera, a swaying policy and a person at a keyboard."""
-    robot = RobotSpec.from_yaml(SO101)
+    """Return the shipped robot with a small camera, a policy that sways and a person at keys."""
+    robot = RobotSpec.from_yaml(ROBOT)
     robot = replace(robot, cameras=tuple(
         replace(camera, width=CAMERA_PX, height=CAMERA_PX) for camera in robot.cameras[:1]))
     rng = np.random.default_rng([seed, 1])
@@ -159,7 +159,7 @@ def latency(seconds: float = 60.0, joy_hz: float = 50.0) -> None:
     enter_private_graph()
     with tempfile.TemporaryDirectory(prefix='trimodal_ros_') as log_dir, \
             NodeProcesses(Path(log_dir)) as processes:
-        processes.start('teleop', {'robot': SO101, 'mapping': 'keyboard.yaml'})
+        processes.start('teleop', {'robot': ROBOT, 'mapping': 'keyboard.yaml'})
         times_ms, sent = _measure(processes, seconds, joy_hz)
     summary = summarize_ms(times_ms)
     print(f'{sent} Joy messages at {joy_hz:g} Hz, {len(times_ms)} answered at once: '
@@ -194,7 +194,7 @@ class _Hand:
         from trimodal_ros.nodes.ros import SENSOR_QOS
         self._node, self.times_ms, self.sent, self._asked_ns, self._met = node, [], 0, 0, 0
         self._joy_type = Joy
-        self._arm = Arm(node, RobotSpec.from_yaml(SO101))
+        self._arm = Arm(node, RobotSpec.from_yaml(ROBOT))
         self._joy = node.create_publisher(Joy, 'joy', SENSOR_QOS)
         node.create_subscription(JointTrajectory, 'joint_trajectory', self._on_trajectory,
                                  HEAR_ALL_QOS)

@@ -66,18 +66,18 @@ def test_simulated_robot_obeys_and_resets(robot_node, so101):
     publisher = client.create_publisher(JointTrajectory, 'joint_trajectory', COMMAND_QOS)
     wait_for(lambda: publisher.get_subscription_count(), 'the robot to listen')
     simulated = wait_for(lambda: hasattr(node, '_viewer') and node._simulated, 'the simulator')
-    start_J = simulated.command_J
+    start_J = simulated.command_D
     target_J = start_J + [0.3, 0, 0, 0, 0, 0]
     point = ROS_TYPES.JointTrajectoryPoint(
         positions=ROS_TYPES.floats(target_J), time_from_start=ROS_TYPES.Duration(sec=1))
     publisher.publish(JointTrajectory(joint_names=list(so101.joint_names), points=[point]))
-    wait_for(lambda: abs(simulated.world.position_J[0] - target_J[0]) < 0.02, 'the arm to turn')
+    wait_for(lambda: abs(simulated.world.position_D[0] - target_J[0]) < 0.02, 'the arm to turn')
     reset = client.create_client(Trigger, 'simulated_robot/reset')
     wait_for(reset.service_is_ready, 'the reset service')
     future = reset.call_async(Trigger.Request())
     wait_for(future.done, 'the reset')
     assert future.result().success
-    assert np.abs(simulated.world.position_J - start_J).max() < 0.05
+    assert np.abs(simulated.world.position_D - start_J).max() < 0.05
 
 
 def test_task_that_cannot_be_laid_is_refused(robot_node):

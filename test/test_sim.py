@@ -24,12 +24,13 @@ import pytest
 
 from trimodal_ros.record.episode import EpisodeError, EpisodeInfo
 from trimodal_ros.record.writer import EpisodeWriter
-from trimodal_ros.sim.arm import cluster_vertices
 from trimodal_ros.sim.collect import collect, Collection
 from trimodal_ros.sim.demonstrate import Demonstrator
 from trimodal_ros.sim.kinematics import Kinematics, ReachError
 from trimodal_ros.sim.layout import CUBE_SPACING_M, make_layout, OBJECTS, PLACES, Task
 from trimodal_ros.sim.lockstep import run_episode, START_NS
+from trimodal_ros.sim.meshes import cluster_vertices
+from trimodal_ros.sim.scene_file import shipped_scene
 from trimodal_ros.sim.sentences import read_templates
 from trimodal_ros.sim.viewer import NoViewer, open_viewer
 
@@ -59,7 +60,7 @@ def test_other_object_is_visible_and_other():
 
 def test_inverse_kinematics_reaches_what_it_says():
     """Catches a tool that ends up beside its target, or one quietly out of reach."""
-    kinematics = Kinematics()
+    kinematics = Kinematics(shipped_scene())
     joint_J = kinematics.reach([0.2, 0.05, 0.03], -1.5, 0.4)
     assert np.abs(kinematics.tool_position_m(joint_J) - [0.2, 0.05, 0.03]).max() < 1e-3
     assert kinematics.tool_yaw(joint_J) == pytest.approx(-1.5, abs=0.02)
@@ -74,7 +75,7 @@ def test_the_demonstrator_does_the_task(simulated, so101, seed):
     result = run_episode(simulated, so101, make_layout(seed), 'put it there',
                          Demonstrator(simulated).plan, max_steps=60)
     assert result.success and not result.refusals
-    assert not simulated.world.is_done(make_layout(seed).with_other_object().task)
+    assert not simulated.world.table.is_done(make_layout(seed).with_other_object().task)
 
 
 def test_standing_still_is_no_success(simulated, so101):
@@ -197,10 +198,11 @@ def display():
 def test_display_gets_a_window(display):
     """Catches a check so careful that no window opens, and a close that crashes the process."""
     code = ('from trimodal_ros.sim.viewer import NoViewer, open_viewer; '
+            'from trimodal_ros.sim.scene_file import shipped_scene; '
             'from trimodal_ros.sim.world import World; '
-            'world = World(); viewer = open_viewer(world); '
+            'world = World(shipped_scene()); viewer = open_viewer(world); '
             'assert not isinstance(viewer, NoViewer); '
-            'viewer.sync(); world.render("front", 64, 48); viewer.close(); world.close()')
+            'viewer.sync(); world.render("front"); viewer.close(); world.close()')
     ended = subprocess.run([sys.executable, '-c', code], env={**os.environ, 'DISPLAY': display},
                            capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
@@ -264,7 +266,7 @@ def test_message_that_cannot_be_played_is_refused(client, so101, monkeypatch):
     from trimodal_ros.nodes.simulated_robot import SimulatedRobot, SimulatedRobotNode
     given = []
 
-    def fail(self, message):
+    def fail(self, topic, message):
         given.append(message)
         raise IndexError('nobody thought of this')
     monkeypatch.setattr(SimulatedRobot, 'command', fail)
@@ -273,7 +275,7 @@ def test_message_that_cannot_be_played_is_refused(client, so101, monkeypatch):
     node = SimulatedRobotNode()
     with spinning(node, client):
         wait_for(lambda: joints, 'the simulator')
-        node._work.put(('command', ROS_TYPES.JointTrajectory()))
+        node._work.put(('command', ('joint_trajectory', ROS_TYPES.JointTrajectory())))
         wait_for(lambda: given, 'the message to be taken')
         count = len(joints)
         wait_for(lambda: len(joints) > count, 'the simulator to go on')
@@ -289,7 +291,8 @@ def test_the_scene_s_own_task_is_judged_too(client, monkeypatch):
     from trimodal_ros.nodes.simulated_robot import SimulatedRobotNode
     own = Task('red cube', 'left plate')
     other = make_layout(1, own).with_other_object().task
-    monkeypatch.setattr('trimodal_ros.sim.world.World.is_done', lambda self, task: task == own)
+    monkeypatch.setattr('trimodal_ros.sim.tabletop.Table.is_done',
+                        lambda self, task: task == own)
     node = SimulatedRobotNode(parameter_overrides=[
         Parameter(name, value=value) for name, value in (
             ('seed', 1), ('scene_object', own.object), ('task_object', other.object),

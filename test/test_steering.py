@@ -29,11 +29,11 @@ from trimodal_ros.command.stick import Stick
 from trimodal_ros.observe.observer import NotReady
 from trimodal_ros.record.messages import BAG_TYPES
 from trimodal_ros.record.sensor_messages import joint_state_message
-from trimodal_ros.sim.arm import assets_dir
+from trimodal_ros.sim.scene_file import shipped_scene
 from trimodal_ros.spec import NS_PER_S, RobotSpec, SpecError
 
 ROBOT = RobotSpec.from_yaml(so101_yaml())
-URDF = (assets_dir() / 'so101_new_calib.urdf').read_text()
+URDF = shipped_scene().urdf.read_text()
 TOOL = 'gripper_frame_link'
 ABOVE_J = np.array([0.2, -0.4, 0.3, 1.3, 0.1, 0.4])
 START_NS, TICK_NS = 1_000 * NS_PER_S, NS_PER_S // 50

@@ -32,11 +32,11 @@ from std_srvs.srv import Trigger
 from trimodal_ros.command.takeover import SILENT
 from trimodal_ros.nodes.private_graph import NodeProcesses
 from trimodal_ros.nodes.ros import LATCHED_QOS
-from trimodal_ros.sim.arm import assets_dir
+from trimodal_ros.sim.scene_file import shipped_scene
 from trimodal_ros.spec import SpecError
 
 pytestmark = pytest.mark.usefixtures('ros')
-URDF = assets_dir() / 'so101_new_calib.urdf'
+URDF = shipped_scene().urdf
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from hypothesis import given, strategies as st
 import numpy as np
 import pytest
 
-from trimodal_ros.sim.arm import assets_dir
+from trimodal_ros.sim.scene_file import shipped_scene
 from trimodal_ros.spec import RobotSpec, SpecError
 from trimodal_ros.spec.urdf import apply_urdf_limits
 
@@ -153,7 +153,7 @@ def test_xml_declaration_is_fine():
 
 def test_the_so101_has_its_urdf(so101):
     """Catches a YAML that drifts from the URDF it was written from: it is rounded, not wider."""
-    limited = apply_urdf_limits(so101, (assets_dir() / 'so101_new_calib.urdf').read_text())
+    limited = apply_urdf_limits(so101, shipped_scene().urdf.read_text())
     assert np.abs(limited.lower_J - so101.lower_J).max() < 1e-5
     assert np.abs(limited.upper_J - so101.upper_J).max() < 1e-5
     assert limited.velocity_J.tolist() == so101.velocity_J.tolist()  # the URDF's 10 rad/s is more

@@ -45,7 +45,7 @@ class Watched:
         command = Demonstrator.table
 
         def table(demonstrator):  # asked for at every step
-            self.commanded[simulated.now_ns] = simulated.command_J
+            self.commanded[simulated.now_ns] = simulated.command_D
             return command(demonstrator)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Demonstrator, 'table', table)

@@ -31,11 +31,11 @@ from trimodal_ros.command.frame import FramePosition
 from trimodal_ros.command.limits import LimitError
 from trimodal_ros.command.playback import interpolate
 from trimodal_ros.command.workspace import frame_path, LONGEST_M, STEP_M, WorkspaceBox
-from trimodal_ros.sim.arm import assets_dir
+from trimodal_ros.sim.scene_file import shipped_scene
 from trimodal_ros.spec import RobotSpec, SpecError, Trajectory
 
 ROBOT = RobotSpec.make_example()  # shoulder, elbow and gripper
-SO101 = (assets_dir() / 'so101_new_calib.urdf').read_text()
+SO101 = shipped_scene().urdf.read_text()
 INFINITE = np.full(3, np.inf)
 
 
@@ -129,7 +129,7 @@ def test_the_so101_is_where_its_urdf_and_its_mjcf_put_it(so101, position_J):
 
 
 def site_position(position: dict) -> np.ndarray:
-    spec = mujoco.MjSpec.from_file(str(assets_dir() / 'so101_new_calib.xml'))
+    spec = mujoco.MjSpec.from_file(str(shipped_scene().model))
     for part in [*spec.geoms, *spec.meshes]:
         spec.delete(part)
     model = spec.compile()

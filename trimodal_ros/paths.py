@@ -17,6 +17,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
+
+import yaml
 
 
 def share_dir() -> Path:
@@ -31,3 +34,18 @@ def share_dir() -> Path:
                 return folder
     raise FileNotFoundError('config/ and models/ of trimodal_ros are neither beside the package '
                             'nor under share/trimodal_ros of its install prefix')
+
+
+class Shipped(NamedTuple):
+    """The robot YAML, the scene YAML and the checkpoint folder that go together."""
+
+    robot: Path
+    scene: Path
+    checkpoint: Path
+
+
+def shipped() -> Shipped:
+    """Return what ``config/shipped.yaml`` names, for commands that are told nothing else."""
+    path = share_dir() / 'config' / 'shipped.yaml'
+    return Shipped(**{name: (path.parent / file).resolve()
+                      for name, file in yaml.safe_load(path.read_text()).items()})

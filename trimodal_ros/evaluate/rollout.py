@@ -140,7 +140,7 @@ def run_trial(simulated: SimulatedRobot, policy: Policy, trial: Trial, replan_st
                          PolicyPlanner(policy, replan_steps), max_steps, rules=rules)
     return TrialResult(
         trial.layout.seed, trial.instruction, result.success,
-        trial.is_swapped and simulated.world.is_done(trial.scene_task), result.steps,
+        trial.is_swapped and simulated.world.table.is_done(trial.scene_task), result.steps,
         tuple(result.refusals))
 
 

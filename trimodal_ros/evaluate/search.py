@@ -42,14 +42,14 @@ from .query import (
 )
 from ..observe.image import to_rgb
 from ..observe.stamp import stamp_ns
-from ..paths import share_dir
+from ..paths import shipped
 from ..plan.checkpoint import load_checkpoint
 from ..plan.policy import Policy
 from ..record.episode import EpisodeError
 from ..record.reader import read_messages
 from ..spec import CameraSpec
 
-SHIPPED = share_dir() / 'models' / 'so101_tabletop'
+SHIPPED = shipped().checkpoint
 SENTENCE = tyro.conf.arg(metavar='[SENTENCE]')
 KINDS = ('sentence', 'image', 'moment', 'motion', 'disagreements')
 

@@ -36,7 +36,7 @@ from ..command_line import one_line_errors
 from ..evaluate.film import camera_frames, write_animation, write_strip
 from ..evaluate.page import write_page
 from ..evaluate.statistics import percentile
-from ..paths import share_dir
+from ..paths import shipped
 from ..plan.engine import open_policy
 from ..progress import progress_bar
 from ..sim.layout import OBJECTS, PLACES, Task
@@ -97,17 +97,18 @@ def demo(out: Path = Path('out/demo'), checkpoint: Path | None = None,
 
     :param out: Folder for the page, films, episodes and logs; an earlier demo's is replaced.
     :param checkpoint: Checkpoint folder (default: the shipped one).
-    :param robot: Robot YAML (default: the SO-101).
+    :param robot: Robot YAML (default: the shipped one's).
     :param instruction: One sentence of your own instead of the six shown.
     :param attach: Use nodes that run already, as under ros2 launch, instead of starting them.
     :param replan_period_s: Time between plans.
     """
     instructions = (instruction,) if instruction else INSTRUCTIONS
     tasks = [task_of(text) for text in instructions]
-    checkpoint = checkpoint or share_dir() / 'models' / 'so101_tabletop'
-    robot = robot or share_dir() / 'config' / 'robots' / 'so101.yaml'
+    checkpoint = checkpoint or shipped().checkpoint
+    robot = robot or shipped().robot
+    spec = RobotSpec.from_yaml(robot)
     identity = open_policy(  # refused here, before anything is cleared or started
-        checkpoint, robot=RobotSpec.from_yaml(robot)).content_hash
+        checkpoint, robot=spec).content_hash
     prepare_folder(out, keep=(EPISODES,) if attach else ())  # a running recorder has its own
     if attach:
         session = attached_session()
@@ -121,7 +122,7 @@ def demo(out: Path = Path('out/demo'), checkpoint: Path | None = None,
             result = _run_one(conductor, FIRST_SEED + index, text, task)
             shown.append(_show(out, index, result))
     write_page('demo_page', out / 'index.html', title='One instruction after another',
-               subtitle=f'SO-101, simulated; checkpoint {identity}. Left and '
+               subtitle=f'{spec.name}, simulated; checkpoint {identity}. Left and '
                         "right are the arm's own; the front camera looks at it.", rows=shown)
     print_table(shown)
     print(f'page: {(out / "index.html").resolve()}')

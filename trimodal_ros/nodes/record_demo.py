@@ -31,7 +31,7 @@ from .front import work_in_front
 from .private_graph import enter_private_graph, GraphError, NodeProcesses
 from .teleop_demo import SEED, start_session
 from ..command_line import one_line_errors
-from ..paths import share_dir
+from ..paths import shipped
 from ..plan.engine import open_policy
 from ..record.episode import EpisodeError
 from ..record.table import episode_table
@@ -49,11 +49,11 @@ def record(out: Path = Path('out/recordings'), checkpoint: Path | None = None,
 
     :param out: Folder that gets one episode (rosbag2, MCAP) a folder.
     :param checkpoint: The policy's checkpoint folder (default: the shipped one).
-    :param robot: Robot YAML (default: the SO-101).
+    :param robot: Robot YAML (default: the shipped one's).
     :param seed: Which cubes lie where.
     """
-    robot = robot or share_dir() / 'config' / 'robots' / 'so101.yaml'
-    checkpoint = checkpoint or share_dir() / 'models' / 'so101_tabletop'
+    robot = robot or shipped().robot
+    checkpoint = checkpoint or shipped().checkpoint
     open_policy(checkpoint, robot=RobotSpec.from_yaml(robot))  # refused before anything starts
     out.mkdir(parents=True, exist_ok=True)
     log_dir = out / '.log'

@@ -13,11 +13,11 @@
 # limitations under the License.
 
 """
-The simulated SO-101 as a ROS node, in real time: its driver, controller and cameras.
+A simulated robot as a ROS node, in real time: its driver, controllers and cameras.
 
-Publishes an ``image_raw`` topic a camera, ``joint_states``, ``~/task_done`` and
-``~/scene_task_done``; subscribes to ``joint_trajectory``. Service ``~/reset`` (std_srvs/Trigger)
-lays the scene the parameters name.
+Publishes ``joint_states`` and a topic a camera, subscribes to the topic of each controller, all as
+the robot YAML of its scene names them; ``~/task_done`` and ``~/scene_task_done`` where the scene
+has a task. Service ``~/reset`` (std_srvs/Trigger) lays the scene the parameters name.
 
 One thread owns the simulator (an OpenGL context belongs to a thread) and paces it by the
 node's clock; callbacks only put work in its queue.
@@ -41,14 +41,14 @@ from trajectory_msgs.msg import JointTrajectory
 from .controller_parameters import declare_controller
 from .ros import COMMAND_QOS, LATCHED_QOS, log_traceback, now_ns, ROS_TYPES, run_node, SENSOR_QOS
 from ..observe.stamp import stamp_ns
-from ..paths import share_dir
+from ..paths import shipped
 from ..sim.controller import Refused
-from ..sim.layout import make_layout, Task
-from ..sim.robot import CAMERA_SIZE_PX, SimulatedRobot
+from ..sim.layout import Layout, make_layout, Task
+from ..sim.robot import SimulatedRobot
+from ..sim.scene_file import read_scene
 from ..sim.viewer import open_viewer
-from ..spec import NS_PER_S, RobotSpec
+from ..spec import NS_PER_S
 
-ROBOT = share_dir() / 'config' / 'robots' / 'so101.yaml'
 JOINT_STATES_HZ = 50
 TICK_S = 0.004
 LOST_NS = 2_000_000_000  # fallen behind by more, the simulator lets the time go
@@ -58,29 +58,33 @@ RESET_TIMEOUT_S = 30.0
 
 
 class SimulatedRobotNode(Node):
-    """Publishes images, joint_states and whether tasks are done; obeys joint_trajectory."""
+    """Publishes images, joint_states and whether tasks are done; obeys trajectories."""
 
     def __init__(self, **options):
         super().__init__('simulated_robot', **options)
         self._declare_parameters()
-        robot = RobotSpec.from_yaml(ROBOT)
-        for group in robot.groups:
-            declare_controller(self, robot, group)
+        self._scene = read_scene(self._value('scene') or shipped().scene)
         self._work = queue.SimpleQueue()
         self._stop = threading.Event()
-        self._images = {camera: self.create_publisher(Image, f'{camera}/image_raw', SENSOR_QOS)
-                        for camera in CAMERA_SIZE_PX}
+        self._images = {camera.name: self.create_publisher(Image, camera.topic, SENSOR_QOS)
+                        for camera in self._scene.robot.cameras}
         self._joints = self.create_publisher(JointState, 'joint_states', SENSOR_QOS)
         self._done = {topic: self.create_publisher(Bool, topic, LATCHED_QOS)
-                      for topic in (TASK_DONE, SCENE_TASK_DONE)}
-        self.create_subscription(JointTrajectory, 'joint_trajectory',
-                                 lambda message: self._work.put(('command', message)),
-                                 COMMAND_QOS)
+                      for topic in (TASK_DONE, SCENE_TASK_DONE) if self._scene.tabletop}
+        for group in self._scene.robot.groups:
+            declare_controller(self, self._scene.robot, group,
+                               self._scene.controller_rules(group.topic))
+            self.create_subscription(
+                JointTrajectory, group.topic, lambda message, topic=group.topic:
+                self._work.put(('command', (topic, message))), COMMAND_QOS)
         self.create_service(Trigger, '~/reset', self._on_reset)
         self._thread = threading.Thread(target=self._run, name='simulator', daemon=True)
         self._thread.start()
 
     def _declare_parameters(self) -> None:
+        self.declare_parameter('scene', '', ParameterDescriptor(
+            description="Scene YAML: the robot and the world around it; empty: the shipped one's",
+            read_only=True))
         self.declare_parameter('seed', 1_000_000, ParameterDescriptor(
             description='Layout laid by ~/reset',
             integer_range=[IntegerRange(from_value=0, to_value=2**31 - 1, step=1)]))
@@ -92,7 +96,7 @@ class SimulatedRobotNode(Node):
             description='Cube that the scene is set up for and ~/scene_task_done is about; '
                         'empty: the one of the task'))
         self.declare_parameter('camera_hz', 20.0, ParameterDescriptor(
-            description='Rate of both cameras', read_only=True,
+            description='Rate of every camera', read_only=True,
             floating_point_range=[FloatingPointRange(from_value=1.0, to_value=60.0)]))
         self.declare_parameter('shuffle_joints', False, ParameterDescriptor(
             description='Publish joint_states in a new order each time', read_only=True))
@@ -121,7 +125,7 @@ class SimulatedRobotNode(Node):
 
     def _run(self) -> None:
         try:
-            self._simulated = SimulatedRobot(ROS_TYPES)
+            self._simulated = SimulatedRobot(ROS_TYPES, self._scene)
             self._rng = np.random.default_rng(0)
             self._reset()
             self._viewer = open_viewer(self._simulated.world, self._value('viewer'),
@@ -143,7 +147,7 @@ class SimulatedRobotNode(Node):
         self._simulated.advance(now)  # an arm goes on however late its computer is
         while not self._work.empty():
             kind, what = self._work.get()
-            self._reset_for(*what) if kind == 'reset' else self._obey(what)
+            self._reset_for(*what) if kind == 'reset' else self._obey(*what)
         self._publish(now)
 
     def _publish(self, now: int) -> None:
@@ -170,7 +174,7 @@ class SimulatedRobotNode(Node):
 
     def _publish_done(self) -> None:
         for topic, task in self._tasks.items():
-            done = self._simulated.world.is_done(task)
+            done = self._simulated.world.table.is_done(task)
             if done != self._was_done.get(topic):
                 self._was_done[topic] = done
                 self._done[topic].publish(Bool(data=done))
@@ -184,14 +188,14 @@ class SimulatedRobotNode(Node):
         elapsed = now - self._reset_at_ns
         return (elapsed - self._lost_ns) / elapsed if elapsed > 0 else 1.0
 
-    def _obey(self, message: JointTrajectory) -> None:
+    def _obey(self, topic: str, message: JointTrajectory) -> None:
         if 0 < stamp_ns(message.header.stamp) < self._reset_at_ns:
             self.get_logger().info('trajectory from before the reset left out')
             return
         try:
-            self._simulated.command(message)
+            self._simulated.command(topic, message)
         except Refused as reason:
-            self.get_logger().error(f'trajectory refused: {reason}')
+            self.get_logger().error(f'trajectory refused: {topic}: {reason}')
         except Exception:  # noqa: B902 - what a topic brings must not end the simulator
             log_traceback(self, 'trajectory refused')
 
@@ -205,6 +209,14 @@ class SimulatedRobotNode(Node):
 
     def _reset(self) -> None:
         """Lay the scene the parameters name; raises ValueError for an unknown object."""
+        self._tasks, layout = self._lay() if self._scene.tabletop else ({}, None)
+        now = now_ns(self)
+        self._simulated.reset(layout, now)
+        self._reset_at_ns = self._next_joints_ns = self._next_images_ns = now
+        self._next_report_ns = now + round(REPORT_S * NS_PER_S)
+        self._lost_ns, self._was_done = 0, {}
+
+    def _lay(self) -> tuple[dict[str, Task], Layout]:
         layout = make_layout(self._value('seed'))
         task = Task(self._value('task_object') or layout.task.object,
                     self._value('task_place') or layout.task.place)
@@ -212,14 +224,9 @@ class SimulatedRobotNode(Node):
         layout = replace(make_layout(layout.seed, scene), task=task)
         if task.object not in layout.cubes:
             raise ValueError(f'{task.object!r} is not in the scene: {sorted(layout.cubes)}')
-        now = now_ns(self)
-        self._simulated.reset(layout, now)
-        self._reset_at_ns = self._next_joints_ns = self._next_images_ns = now
-        self._next_report_ns = now + round(REPORT_S * NS_PER_S)
-        self._tasks = {TASK_DONE: task, SCENE_TASK_DONE: scene}
-        self._lost_ns, self._was_done = 0, {}
         cubes = ', '.join(sorted(layout.cubes))
         self.get_logger().info(f'scene {layout.seed}: {cubes}; task {task}')
+        return {TASK_DONE: task, SCENE_TASK_DONE: scene}, layout
 
     def _value(self, name: str):
         return self.get_parameter(name).value

@@ -32,9 +32,9 @@ from .front import work_in_front
 from .private_graph import enter_private_graph, GraphError, NodeProcesses
 from ..command_line import one_line_errors
 from ..evaluate.film import camera_frames, write_animation
-from ..paths import share_dir
+from ..paths import shipped
 from ..plan.engine import open_policy
-from ..sim.arm import assets_dir
+from ..sim.scene_file import shipped_scene
 from ..spec import RobotSpec
 
 SEED = 3_000_000
@@ -54,15 +54,15 @@ def teleop(out: Path = Path('out/teleop'), policy: bool = False,
     :param policy: Start a policy, too, to take over from and give back to.
     :param instruction: What the robot is told, a cube and a plate (default: red to the left).
     :param checkpoint: The policy's checkpoint folder (default: the shipped one).
-    :param robot: Robot YAML (default: the SO-101).
+    :param robot: Robot YAML (default: the shipped one's).
     :param mapping: Axes and buttons: keyboard.yaml for keys, teleop.yaml for a gamepad whose
         node publishes joy on this graph, or a file of yours.
     :param record: Record what happens as one episode.
     """
     instruction = instruction or INSTRUCTIONS[0]
     task = task_of(instruction)
-    robot = robot or share_dir() / 'config' / 'robots' / 'so101.yaml'
-    checkpoint = checkpoint or share_dir() / 'models' / 'so101_tabletop'
+    robot = robot or shipped().robot
+    checkpoint = checkpoint or shipped().checkpoint
     if policy:  # refused here, before anything is cleared or started
         open_policy(checkpoint, robot=RobotSpec.from_yaml(robot))
     prepare_folder(out, keep=('episodes',))
@@ -87,7 +87,7 @@ def start_session(processes: NodeProcesses, robot: Path, mapping: str, checkpoin
     processes.start('simulated_robot', {'seed': SEED})
     processes.start('teleop', {
         'robot': robot, 'mapping': mapping, 'tool_frame': TOOL_FRAME,
-        'urdf': assets_dir() / 'so101_new_calib.urdf'})
+        'urdf': shipped_scene().urdf})
     if checkpoint is not None:
         processes.start('policy', {'checkpoint': checkpoint, 'robot': robot, 'dry_run': False})
     if record_to is not None:

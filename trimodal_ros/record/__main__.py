@@ -24,9 +24,9 @@ import tyro
 from .lerobot.commands import export, import_
 from ..command_line import one_line_errors
 from ..observe.freshness import Freshness
-from ..paths import share_dir
+from ..paths import shipped
 
-ROBOT = share_dir() / 'config' / 'robots' / 'so101.yaml'
+ROBOT = shipped().robot
 DEFAULT_FRESHNESS = Freshness()
 
 

@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""A simulated SO-101 on a table that behaves like the real driver and controller."""
+"""A simulated robot that behaves like the real driver and controllers."""
 
 import os
 

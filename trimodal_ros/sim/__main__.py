@@ -23,14 +23,14 @@ import tyro
 
 from .watched import Patience
 from ..command_line import one_line_errors
-from ..paths import share_dir
+from ..paths import share_dir, shipped
 from ..record.episode import read_info
 
 if TYPE_CHECKING:
     from .collect import Collection
 
 CONFIG = share_dir() / 'config'
-ROBOT = CONFIG / 'robots' / 'so101.yaml'
+ROBOT = shipped().robot
 GL_PACKAGES = 'libegl1 libegl-mesa0 libgl1-mesa-dri'
 DEFAULT_PATIENCE = Patience()
 TEMPLATES = CONFIG / 'instructions' / 'train.txt'
@@ -126,9 +126,10 @@ def _check_readable(collection: Collection) -> None:
 def check() -> None:
     """Render one frame off screen, or say which system packages are missing."""
     try:
+        from .scene_file import shipped_scene
         from .world import World
-        world = World()
-        world.render('front', 64, 48)
+        world = World(shipped_scene())
+        world.render(world.scene.cameras[0].name)
         world.close()
     except Exception as error:  # noqa: B902 - OpenGL loaders raise all sorts
         raise SystemExit(

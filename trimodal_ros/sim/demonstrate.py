@@ -53,16 +53,16 @@ class Demonstrator:
     def plan(self, observation: Observation) -> Trajectory | None:
         """Return the next chunk, or None where the arm cannot reach what the plan needs."""
         try:
-            position_TJ = plan(kinematics(), self.table(), self.simulated.command_J,
-                               observation.robot.horizon)
+            position_TJ = plan(kinematics(self.simulated.scene), self.table(),
+                               self.simulated.command_D, observation.robot.horizon)
         except ReachError:
             return None
         return chunk_trajectory(observation, position_TJ)
 
     def table(self) -> Table:
         """Return what lies on the table now, for the task at hand."""
-        return observe_table(self.simulated.world, kinematics(), self.simulated.layout.task,
-                             self.simulated.command_J)
+        return observe_table(self.simulated.world, kinematics(self.simulated.scene),
+                             self.simulated.layout.task, self.simulated.command_D)
 
 
 def pushed(planned: Trajectory, rng: np.random.Generator) -> Trajectory:

@@ -28,7 +28,8 @@ import numpy as np
 
 from .kinematics import Kinematics
 from .layout import Task
-from .world import CUBE_HALF_M, World
+from .tabletop import CUBE_HALF_M
+from .world import World
 
 STEP_M = 0.022             # tool travel a step
 STEP_YAW_RAD = 0.2
@@ -94,11 +95,12 @@ class Table:
 def observe_table(world: World, kinematics: Kinematics, task: Task,
                   command_J: np.ndarray) -> Table:
     """Read the simulator's state as the demonstrator sees it."""
-    cube_m, cube_yaw = world.cube_pose(task.object)
+    cube_m, cube_yaw = world.table.cube_pose(task.object)
     return Table(tool_m=kinematics.tool_position_m(command_J), yaw=kinematics.tool_yaw(command_J),
-                 gripper_rad=float(command_J[-1]), tool_measured_m=world.tool_position_m(),
-                 gripper_measured_rad=float(world.position_J[-1]),
-                 cube_m=cube_m, cube_yaw=cube_yaw, plate_m=world.plate_position_m(task.place))
+                 gripper_rad=float(command_J[-1]), tool_measured_m=world.table.tool_position_m(),
+                 gripper_measured_rad=float(world.position_D[-1]),
+                 cube_m=cube_m, cube_yaw=cube_yaw,
+                 plate_m=world.table.plate_position_m(task.place))
 
 
 def plan(kinematics: Kinematics, table: Table, command_J: np.ndarray, steps: int) -> np.ndarray:

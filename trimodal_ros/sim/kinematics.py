@@ -19,8 +19,9 @@ from __future__ import annotations
 import mink
 import numpy as np
 
-from .arm import arm_spec, TOOL_SITE
 from .layout import PAN_AXIS_X_M
+from .model import robot_model, TOOL_SITE
+from .scene import Scene
 
 TOLERANCE_M = 1e-3
 SETTLED_RAD = 2e-3
@@ -36,8 +37,8 @@ class ReachError(ValueError):
 class Kinematics:
     """The arm alone, pointing straight down; ``joint_J`` includes the gripper, in rad."""
 
-    def __init__(self):
-        self.configuration = mink.Configuration(arm_spec().compile())
+    def __init__(self, scene: Scene):
+        self.configuration = mink.Configuration(robot_model(scene).compile())
         self._task = mink.FrameTask(TOOL_SITE, 'site', position_cost=1.0, orientation_cost=0.02,
                                     lm_damping=1e-8)
         self._limits = [mink.ConfigurationLimit(

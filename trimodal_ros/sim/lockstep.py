@@ -47,12 +47,14 @@ class EpisodeResult:
     refusals: list[str] = field(default_factory=list)
 
 
-def run_episode(simulated: SimulatedRobot, robot: RobotSpec, layout: Layout, instruction: str,
-                planner: Planner, max_steps: int = 100, linger_steps: int = 0,
+def run_episode(simulated: SimulatedRobot, robot: RobotSpec, layout: Layout | None,
+                instruction: str, planner: Planner, max_steps: int = 100, linger_steps: int = 0,
                 sink: Sink = lambda topic, time_ns, message: None,
                 rules: Rules | None = None) -> EpisodeResult:
     """
     Run until ``linger_steps`` after the layout's task is done, or for ``max_steps``.
+
+    Without a layout there is no task.
 
     ``planner`` is asked at every step and returns a chunk, or None to go on with the last.
     ``sink`` is given every message: topic, time and the message in BAG_TYPES.
@@ -89,8 +91,8 @@ def _sense(simulated: SimulatedRobot, pilot: Pilot, sink: Sink) -> None:
 
 def _send(simulated: SimulatedRobot, pilot: Pilot, decision: Decision, sink: Sink) -> None:
     messages = to_messages(decision.trajectory, BAG_TYPES)
-    for message in messages.values():
-        simulated.command(message)
+    for topic, message in messages.items():
+        simulated.command(topic, message)
     pilot.sent(decision.trajectory, decision.holds)
     for topic, message in messages.items():
         sink(topic, simulated.now_ns, message)

@@ -12,30 +12,24 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""The table top in MuJoCo: the arm, four cubes, two plates, two cameras."""
+"""A scene in MuJoCo: the robot, what stands around it, and its cameras."""
 
 from __future__ import annotations
 
 import mujoco
 import numpy as np
 
-from .arm import arm_spec, TOOL_SITE
-from .layout import Layout, OBJECTS, PLACES, Task
+from .layout import Layout
+from .model import robot_model
+from .scene import Scene, SceneCamera
+from .tabletop import add_things, Table
 
 PHYSICS_STEP_S = 0.004
-CUBE_HALF_M = 0.015
-CUBE_MASS_KG = 0.030
-PLATE_RADIUS_M = 0.045
-PLATE_HALF_HEIGHT_M = 0.003
-PARKED_M = 2.0             # where the cube that is not in the scene lies, behind the camera
-AT_REST_M_S = 0.02
-COLOURS = {'red cube': (0.85, 0.10, 0.10), 'green cube': (0.10, 0.65, 0.15),
-           'blue cube': (0.10, 0.25, 0.90), 'yellow cube': (0.95, 0.85, 0.10)}
 
 
-def build_model() -> mujoco.MjModel:
-    """Compile the arm on its table; all sizes and colours are fixed, poses are set later."""
-    spec = arm_spec()
+def build_model(scene: Scene) -> mujoco.MjModel:
+    """Compile the scene; all sizes and colours are fixed, poses are set later."""
+    spec = robot_model(scene)
     spec.option.timestep = PHYSICS_STEP_S
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     spec.option.impratio = 10.0
@@ -48,122 +42,100 @@ def build_model() -> mujoco.MjModel:
     spec.visual.map.znear = 0.005
     world = spec.worldbody
     world.add_light(pos=[0.3, 0.3, 1.2], dir=[-0.1, -0.25, -1.0], diffuse=[0.4, 0.4, 0.4])
-    world.add_geom(name='table', type=mujoco.mjtGeom.mjGEOM_PLANE, size=[3.0, 3.0, 0.1],
-                   rgba=[0.55, 0.50, 0.45, 1.0])
-    for name in PLACES:
-        _add_plate(world, name)
-    for name in OBJECTS:
-        _add_cube(world, name)
-    _add_cameras(spec)
+    if scene.table:
+        world.add_geom(name='table', type=mujoco.mjtGeom.mjGEOM_PLANE, size=[3.0, 3.0, 0.1],
+                       rgba=[0.55, 0.50, 0.45, 1.0])
+    if scene.tabletop is not None:
+        add_things(world)
+    for box in scene.boxes:
+        world.add_geom(name=box.name, type=mujoco.mjtGeom.mjGEOM_BOX, pos=box.position_m,
+                       size=np.array(box.edges_m) / 2, rgba=box.rgba, contype=0, conaffinity=0)
+    for camera in scene.cameras:
+        if not camera.of_model:
+            _add_camera(spec, camera)
     return spec.compile()
 
 
-def _add_plate(world, name: str) -> None:
-    plate = world.add_body(name=name, mocap=True)
-    plate.add_geom(type=mujoco.mjtGeom.mjGEOM_CYLINDER, rgba=[0.95, 0.95, 0.95, 1.0],
-                   size=[PLATE_RADIUS_M, PLATE_HALF_HEIGHT_M, 0.0])
-
-
-def _add_cube(world, name: str) -> None:
-    cube = world.add_body(name=name)
-    cube.add_freejoint(name=name)
-    cube.add_geom(name=name, type=mujoco.mjtGeom.mjGEOM_BOX, size=[CUBE_HALF_M] * 3,
-                  mass=CUBE_MASS_KG, rgba=[*COLOURS[name], 1.0], condim=4,
-                  friction=[1.0, 0.01, 0.001], solref=[0.01, 1.0])
-
-
-def _add_cameras(spec: mujoco.MjSpec) -> None:
-    eye, target = np.array([0.56, 0.0, 0.42]), np.array([0.18, 0.0, 0.015])
+def _add_camera(spec: mujoco.MjSpec, camera: SceneCamera) -> None:
+    body, eye = spec.body(camera.body), np.array(camera.from_m)
+    if camera.at_m is None:
+        body.add_camera(name=camera.name, pos=eye, fovy=camera.fovy_deg)
+        return
+    target = np.array(camera.at_m)
     z = (eye - target) / np.linalg.norm(eye - target)
     x = np.cross([0.0, 0.0, 1.0], z)
     x /= np.linalg.norm(x)
     quat = np.zeros(4)
     mujoco.mju_mat2Quat(quat, np.stack([x, np.cross(z, x), z], axis=1).ravel())
-    spec.worldbody.add_camera(name='front', pos=eye, quat=quat, fovy=36.0)
-    spec.body('gripper').add_camera(name='wrist', pos=[0.0, 0.06, -0.015], fovy=75.0)
+    body.add_camera(name=camera.name, pos=eye, quat=quat, fovy=camera.fovy_deg)
 
 
 class World:
-    """The physics and the cameras; joint positions in the order the arm's model has them."""
+    """
+    The physics and the cameras.
 
-    def __init__(self):
-        self.model = build_model()
+    Suffix D: the joints as the robot's driver has them, in rad or m. ``table`` is the tabletop
+    task's, None in a scene without it.
+    """
+
+    def __init__(self, scene: Scene):
+        self.scene = scene
+        self.model = build_model(scene)
         self.data = mujoco.MjData(self.model)
-        self.joint_names = tuple(self.model.actuator(i).name for i in range(self.model.nu))
-        self._joint_address_J = [self.model.joint(name).qposadr[0] for name in self.joint_names]
-        self._velocity_address_J = [self.model.joint(n).dofadr[0] for n in self.joint_names]
+        tabletop = scene.tabletop
+        self.table = tabletop and Table(self.model, self.data, tabletop.jaws)
+        self.joint_names = scene.driver_joints
+        drives = [scene.drives[name] for name in self.joint_names]
+        first = [self.model.joint(next(iter(joints))) for joints in drives]
+        self._position_D = [joint.qposadr[0] for joint in first]
+        self._velocity_D = [joint.dofadr[0] for joint in first]
+        self._factor_D = np.array([next(iter(joints.values())) for joints in drives])
+        # Of every servo of the model: whose it is, its joint and its factor.
+        self._driver_A = [index for index, joints in enumerate(drives) for _ in joints]
+        self._position_A = [self.model.joint(name).qposadr[0]
+                            for joints in drives for name in joints]
+        self._factor_A = np.array([factor for joints in drives for factor in joints.values()])
         self._renderers = {}
 
-    def reset(self, layout: Layout, position_J: np.ndarray) -> None:
-        """Lay the table as ``layout`` says with the arm at rest at ``position_J`` (rad)."""
+    def reset(self, position_D: np.ndarray, layout: Layout | None = None) -> None:
+        """Put the robot at rest at ``position_D``, and lay the table if there is one."""
         mujoco.mj_resetData(self.model, self.data)
-        self.data.qpos[self._joint_address_J] = position_J
-        self.data.ctrl[:] = position_J
-        for index, name in enumerate(OBJECTS):
-            x, y, yaw = layout.cubes.get(name, (PARKED_M, 0.2 * index, 0.0))
-            address = self.model.joint(name).qposadr[0]
-            self.data.qpos[address:address + 7] = [
-                x, y, CUBE_HALF_M, np.cos(yaw / 2), 0.0, 0.0, np.sin(yaw / 2)]
-        for name, (x, y) in layout.plates.items():
-            self.data.mocap_pos[self.model.body(name).mocapid[0]] = [x, y, PLATE_HALF_HEIGHT_M]
+        target_A = position_D[self._driver_A] * self._factor_A
+        self.data.qpos[self._position_A] = target_A
+        self.data.ctrl[:] = target_A
+        if self.table is not None:
+            self.table.lay(layout)
         mujoco.mj_forward(self.model, self.data)
 
-    def step(self, command_J: np.ndarray) -> None:
-        """Advance by one physics step with the servos' targets at ``command_J`` (rad)."""
-        self.data.ctrl[:] = command_J
+    def step(self, command_D: np.ndarray) -> None:
+        """
+        Advance by one physics step with the servos' targets at ``command_D``.
+
+        A servo bus cannot carry a NaN: such a joint keeps its last target.
+        """
+        target_A = command_D[self._driver_A] * self._factor_A
+        self.data.ctrl[:] = np.where(np.isfinite(target_A), target_A, self.data.ctrl)
         mujoco.mj_step(self.model, self.data)
 
     @property
-    def position_J(self) -> np.ndarray:
-        return self.data.qpos[self._joint_address_J].copy()
+    def position_D(self) -> np.ndarray:
+        return self.data.qpos[self._position_D] / self._factor_D
 
     @property
-    def velocity_J(self) -> np.ndarray:
-        return self.data.qvel[self._velocity_address_J].copy()
+    def velocity_D(self) -> np.ndarray:
+        return self.data.qvel[self._velocity_D] / self._factor_D
 
-    def tool_position_m(self) -> np.ndarray:
-        return self.data.site(TOOL_SITE).xpos.copy()
-
-    def cube_pose(self, name: str) -> tuple[np.ndarray, float]:
-        """Return the position (m) of a cube's centre and its yaw (rad)."""
-        body = self.data.body(name)
-        return body.xpos.copy(), float(np.arctan2(body.xmat[3], body.xmat[0]))
-
-    def plate_position_m(self, name: str) -> np.ndarray:
-        """Return the middle of the plate's upper face."""
-        return self.data.body(name).xpos + [0.0, 0.0, PLATE_HALF_HEIGHT_M]
-
-    def is_done(self, task: Task) -> bool:
-        """Tell whether the named cube lies on the named plate, released and at rest."""
-        position, _ = self.cube_pose(task.object)
-        plate = self.plate_position_m(task.place)
-        on_plate = (np.linalg.norm((position - plate)[:2]) < PLATE_RADIUS_M
-                    and abs(position[2] - plate[2] - CUBE_HALF_M) < 0.005)
-        velocity = self.data.joint(task.object).qvel
-        at_rest = np.linalg.norm(velocity[:3]) < AT_REST_M_S
-        return bool(on_plate and at_rest and not self._touches_jaw(task.object))
-
-    def _touches_jaw(self, cube: str) -> bool:
-        cube_id, table_id = self.model.geom(cube).id, self.model.geom('table').id
-        arm_bodies = self.model.body('moving_jaw_so101_v1').id, self.model.body('gripper').id
-        for contact in self.data.contact[:self.data.ncon]:
-            pair = {contact.geom1, contact.geom2}
-            if cube_id in pair and table_id not in pair:
-                other = (pair - {cube_id}).pop()
-                if self.model.geom_bodyid[other] in arm_bodies:
-                    return True
-        return False
-
-    def render(self, camera: str, width: int, height: int) -> np.ndarray:
+    def render(self, camera: str) -> np.ndarray:
         """Return what a camera sees now, RGB uint8 [H, W, 3]."""
-        renderer = self._renderers.get((width, height))
+        seen = self.scene.camera(camera)
+        renderer = self._renderers.get((seen.width, seen.height))
         if renderer is None:
-            renderer = mujoco.Renderer(self.model, height, width)
+            renderer = mujoco.Renderer(self.model, seen.height, seen.width)
             for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION,
                          mujoco.mjtRndFlag.mjRND_SKYBOX, mujoco.mjtRndFlag.mjRND_HAZE):
                 renderer.scene.flags[flag] = False
-            self._renderers[width, height] = renderer
-        renderer.update_scene(self.data, camera)
+            self._renderers[seen.width, seen.height] = renderer
+        renderer.update_scene(self.data, seen.of_model or camera)
         return renderer.render().copy()
 
     def close(self) -> None:

@@ -89,7 +89,8 @@ def find_urdf(where: str, beside: Path) -> Path:
     Return the file of a URDF: a path from the folder ``beside`` on, or ``package://``.
 
     Packages are looked for under ``share`` of each prefix in AMENT_PREFIX_PATH, as ROS installs
-    them, and in the Python packages that carry such a folder (cmeel's). Raises SpecError.
+    them, and among the Python packages: in the folder that some carry (cmeel's), or their own.
+    Raises SpecError.
     """
     if not where.startswith(PACKAGE):
         path = beside / where
@@ -99,7 +100,8 @@ def find_urdf(where: str, beside: Path) -> Path:
     inside = where.removeprefix(PACKAGE)
     shares = [Path(prefix) / 'share' for prefix in
               os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if prefix]
-    shares += [Path(folder) / CMEEL for folder in sys.path if folder]
+    shares += [Path(folder) / inside_it for folder in sys.path if folder
+               for inside_it in (CMEEL, '')]
     for share in shares:
         if (share / inside).is_file():
             return share / inside

@@ -28,18 +28,19 @@ from .objective import PairLoss, TaskWeights, TrimodalLoss
 from .selection import KindWeights, Outcome, read_names, Selection
 from .weighting import Method
 from ..command_line import one_line_errors
-from ..paths import share_dir
+from ..paths import share_dir, shipped
 from ..plan.checkpoint import read_policy_config
 from ..plan.engine import Compiling, Precision
 from ..plan.policy import DecoderName, PolicyConfig
 from ..record.moments import Sampling
 
 CONFIG = share_dir() / 'config'
+ROBOT = shipped().robot
 DEFAULT_WEIGHTS, DEFAULT_POLICY = TaskWeights(), PolicyConfig()
 DEFAULT_FRAMES, DEFAULT_SAMPLING = KindWeights(), Sampling()
 
 
-def run(episodes: list[Path], out: Path, robot: Path = CONFIG / 'robots' / 'so101.yaml',
+def run(episodes: list[Path], out: Path, robot: Path = ROBOT,
         steps: int = 2400, batch_size: int = 64, learning_rate: float = 1e-3, seed: int = 0,
         start_steps: int = 400, initial: Path | None = None, device: str = 'cpu',
         processes: int = 2, label_topic: str = 'demonstration', save_every: int = 250,

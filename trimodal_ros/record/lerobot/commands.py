@@ -25,13 +25,13 @@ import tyro
 
 from .settings import Encoding, ImportSettings
 from ...observe.freshness import Freshness
-from ...paths import share_dir
+from ...paths import shipped
 
 if TYPE_CHECKING:
     from .from_bags import Exported
     from .to_bags import Imported, Importer
 
-ROBOT = share_dir() / 'config' / 'robots' / 'so101.yaml'
+ROBOT = shipped().robot
 DEFAULT_ENCODING, DEFAULT_IMPORT = Encoding(), ImportSettings()
 DEFAULT_FRESHNESS = Freshness()
 

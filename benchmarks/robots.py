@@ -1,0 +1,204 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+Every shipped robot, simulated, driven by chunks at random: what its controllers refuse, and speed.
+
+    python -m benchmarks.robots lockstep [--minutes 10]
+    python -m benchmarks.robots graph --out OUT/robots.json [--minutes 10]
+
+The first waits for nothing: the command path and the model of the controllers alone, ten minutes
+of the robot's time in about two. The second runs the simulated robot and the policy node on a
+private graph, in real time, so leave the machine alone meanwhile: its policy has random weights
+and samples its chunks from noise.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+import re
+import tempfile
+import time
+
+from diagnostic_msgs.msg import DiagnosticArray
+import numpy as np
+import tyro
+
+from benchmarks.rig import HEAR_ALL_QOS
+from benchmarks.untrained import RandomChunks, save_untrained
+from trimodal_ros.command.decision import MODEL_STAGES, Rules
+from trimodal_ros.evaluate.page import write_json
+from trimodal_ros.evaluate.statistics import summarize_ms
+from trimodal_ros.nodes.conductor import Conductor, count_decisions, TaskResult
+from trimodal_ros.nodes.private_graph import enter_private_graph, NodeProcesses
+from trimodal_ros.paths import share_dir, shipped
+from trimodal_ros.progress import progress_bar
+from trimodal_ros.record.messages import BAG_TYPES
+from trimodal_ros.sim.controller import Refused
+from trimodal_ros.sim.layout import make_layout
+from trimodal_ros.sim.lockstep import run_episode
+from trimodal_ros.sim.robot import SimulatedRobot
+from trimodal_ros.sim.scene import Scene
+from trimodal_ros.sim.scene_file import read_scene
+from trimodal_ros.spec.robot_file import write_robot_file
+
+SENTENCE = 'put the red cube on the left plate'
+SEED = 1
+WARM_UP_S = 2.0
+
+
+@dataclass
+class Lockstep:
+    """What came of a run without ROS: counts, and how far joints went of their range, at least."""
+
+    decisions: int = 0
+    sent: int = 0
+    refused_by_controller: int = 0
+    plans_refused: int = 0
+    least_travel: float = 0.0
+
+
+def scene_files() -> list[Path]:
+    """Return the scenes, that of the shipped policy first."""
+    first = shipped().scene
+    others = sorted((share_dir() / 'config' / 'scenes').resolve().glob('*.yaml'))
+    return [first, *(path for path in others if path != first)]
+
+
+class CountingRobot(SimulatedRobot):
+    """A simulated robot that notes what its controllers make of what they are sent."""
+
+    def __init__(self, scene: Scene):
+        super().__init__(BAG_TYPES, scene)
+        self.sent, self.refused, self.commanded = 0, [], []
+
+    def command(self, topic: str, message) -> None:
+        self.sent += 1
+        try:
+            super().command(topic, message)
+        except Refused as reason:
+            self.refused.append(f'{topic}: {reason}')
+        self.commanded.append(self.command_D)
+
+
+def run_lockstep(robot: CountingRobot, steps: int, seed: int = SEED) -> Lockstep:
+    """Drive a robot by random chunks for so many decision steps."""
+    spec = robot.scene.robot
+    layout = make_layout(seed) if robot.scene.tabletop else None
+    result = run_episode(robot, spec, layout, SENTENCE, RandomChunks(seed), steps,
+                         linger_steps=steps, rules=Rules(on_limit='clamp'))
+    travel_D = np.ptp(robot.commanded, axis=0)
+    range_D = np.array([np.ptp(robot.scene.range_of(name)) for name in robot.joint_names])
+    return Lockstep(steps, robot.sent, len(robot.refused), len(result.refusals),
+                    float((travel_D / range_D).min()))
+
+
+def lockstep(minutes: float = 10.0) -> None:
+    """
+    Drive each robot by random chunks, without ROS and as fast as it goes, and print a table.
+
+    :param minutes: Of each robot's own time.
+    """
+    print('| robot | decisions | messages | refused by a controller | plans refused | '
+          'least travel of a joint |\n|---|---|---|---|---|---|')
+    for path in progress_bar(scene_files(), desc='robots', unit='robot'):
+        robot = CountingRobot(read_scene(path))
+        spec = robot.scene.robot
+        found = run_lockstep(robot, round(60 * minutes * spec.rate_hz))
+        robot.world.close()
+        print(f'| {spec.name} | {found.decisions} | {found.sent} | {found.refused_by_controller} '
+              f'| {found.plans_refused} | {100 * found.least_travel:.0f} % |', flush=True)
+
+
+def run_graph(path: Path, seconds: float) -> dict:
+    """Drive one robot through ROS for so long; return its figures."""
+    scene = read_scene(path)
+    with tempfile.TemporaryDirectory(prefix='trimodal_ros_') as name:
+        folder = Path(name)
+        checkpoint = save_untrained(folder / 'checkpoint', scene.robot)
+        write_robot_file(scene.robot, folder / 'robot.yaml')
+        with NodeProcesses(folder / 'log') as processes:
+            processes.start('simulated_robot', {'scene': path, 'viewer': False})
+            processes.start('policy', {'checkpoint': checkpoint, 'robot': folder / 'robot.yaml',
+                                       'dry_run': False, 'on_limit': 'clamp'})
+            conductor = Conductor(processes)
+            try:
+                conductor.configure_and_activate()
+                result = _watch(conductor, processes, seconds)
+            finally:
+                conductor.close()
+        log = (folder / 'log' / 'simulated_robot.log').read_text()
+    return {'robot': scene.robot.name, 'seconds': seconds,
+            'decisions': len(result.ages_ms), 'plans_refused': len(result.refusals),
+            'refused_by_controller': log.count('trajectory refused'),
+            'why': Counter(re.sub(r'-?\d[\d.]*', 'N', why) for why in result.refusals),
+            **_overhead(result)}
+
+
+def _watch(conductor: Conductor, processes: NodeProcesses, seconds: float) -> TaskResult:
+    decisions = []
+    conductor.say(SENTENCE)
+    time.sleep(WARM_UP_S)
+    conductor.node.create_subscription(DiagnosticArray, 'policy/decision', decisions.append,
+                                       HEAR_ALL_QOS)
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        processes.check()
+        time.sleep(0.1)
+    result = TaskResult(SENTENCE, False, seconds)
+    count_decisions(result, list(decisions))
+    return result
+
+
+def _overhead(result: TaskResult) -> dict:
+    """Return ages less model calls, in ms, with and without the way from the simulator."""
+    models = [sum(times) for times in zip(*(result.stages_ms[stage] for stage in MODEL_STAGES))]
+    overheads = [age - model for age, model in zip(result.ages_ms, models)]
+    node = [overhead - transport for overhead, transport
+            in zip(overheads, result.stages_ms['transport'])]
+    return {'overhead_ms': summarize_ms(overheads), 'node_overhead_ms': summarize_ms(node),
+            'model_ms': summarize_ms(models)}
+
+
+def graph(out: Path, minutes: float = 10.0) -> None:
+    """
+    Drive each robot through ROS, in real time; print a table and write a JSON after each.
+
+    :param out: JSON file.
+    :param minutes: For each robot.
+    """
+    enter_private_graph()
+    found = []
+    print('| robot | decisions | refused by a controller | plans refused | overhead p50 / p99 ms '
+          '| without transport p50 / p99 ms | of the first |\n|---|---|---|---|---|---|---|')
+    for path in progress_bar(scene_files(), desc='robots', unit='robot'):
+        found.append(run_graph(path, 60 * minutes))
+        write_json(out, {'robots': found})
+        print(_row(found[-1], found[0]), flush=True)
+
+
+def _row(figures: dict, first: dict) -> str:
+    overhead, node = figures['overhead_ms'], figures['node_overhead_ms']
+    return (f'| {figures["robot"]} | {figures["decisions"]} '
+            f'| {figures["refused_by_controller"]} | {figures["plans_refused"]} '
+            f'| {overhead["p50"]:.1f} / {overhead["p99"]:.1f} '
+            f'| {node["p50"]:.1f} / {node["p99"]:.1f} '
+            f'| {node["p50"] / first["node_overhead_ms"]["p50"]:.2f} |')
+
+
+if __name__ == '__main__':
+    tyro.extras.subcommand_cli_from_dict({'lockstep': lockstep, 'graph': graph},
+                                         description=__doc__)

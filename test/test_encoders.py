@@ -23,6 +23,8 @@ import torch
 from transformers import (
     AutoImageProcessor,
     CLIPModel,
+    DINOv3ViTConfig,
+    DINOv3ViTModel,
     EfficientNetImageProcessorPil,
     SiglipImageProcessorPil,
     SiglipModel,
@@ -57,6 +59,23 @@ def test_features_are_the_models_own_patch_tokens(zoo, name, shape):
     if expected.shape[1] != shape[0]:
         expected = expected[:, -16:].transpose(1, 2)
     assert (map_BKhw.flatten(2) - expected).abs().max() < 1e-4
+
+
+def test_dinov3_has_registers_and_a_processor_that_is_not_loaded(tmp_path):
+    """Catches the special tokens of DINOv3 in the grid, or a need of torchvision."""
+    model = DINOv3ViTModel(DINOv3ViTConfig(**{**VIT, 'num_register_tokens': 4})).eval()
+    model.save_pretrained(tmp_path)
+    mean, std = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+    (tmp_path / 'preprocessor_config.json').write_text(json.dumps({
+        'image_processor_type': 'DINOv3ViTImageProcessorFast', 'do_resize': True, 'resample': 2,
+        'size': {'height': 32, 'width': 32}, 'do_rescale': True, 'rescale_factor': 1 / 255,
+        'do_normalize': True, 'image_mean': mean, 'image_std': std}))
+    backbone = VisionBackbone(str(tmp_path), frozen=True, adapter_rank=2)
+    image_BCHW = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8)
+    pixels = (image_BCHW / 255 - torch.tensor(mean)[:, None, None]) / torch.tensor(
+        std)[:, None, None]
+    expected = model(pixels).last_hidden_state[:, -16:].transpose(1, 2)
+    torch.testing.assert_close(backbone(image_BCHW).flatten(2), expected, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize('name', ['clip', 'siglip', 'dinov2', 'swin', 'convnext'])

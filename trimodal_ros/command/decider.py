@@ -141,7 +141,7 @@ class Decider:
 
     def _settle(self, decision: Decision) -> None:
         """Note whether the robot is commanded or held now, and report."""
-        if decision.is_stray:
+        if decision.is_stray and not self.helm.dry_run:
             self.helm.stop_by(STRAY, details=decision.refusal)
         elif decision.holds:
             self.helm.interlock.hold('plan not sent', decision.refusal)

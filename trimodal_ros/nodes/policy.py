@@ -22,8 +22,9 @@ Subscribes to an image topic a camera, as the robot YAML names them, ``joint_sta
 what others command, and gives way while ``takeover`` says that somebody commands by hand.
 
 Needs the lifecycle transitions configure and activate, by service ``~/change_state``. Services
-(std_srvs/Trigger): ``~/stop``, ``~/resume``, and ``~/load_checkpoint``, which takes over the
-folder that the parameter checkpoint names.
+(std_srvs/Trigger): ``~/stop``, ``~/resume``, ``~/load_checkpoint``, which takes over the folder
+that the parameter checkpoint names, and ``~/progress``, which tells who plays a recording how far
+this node has got with it.
 
 A shell: when to decide and when to hold is in ``command/commander.py``.
 """
@@ -45,6 +46,7 @@ from .checkpoint_loader import CheckpointLoader
 from .decision_message import decision_message
 from .policy_diagnostics import PolicyDiagnostics
 from .policy_parameters import (
+    check_follows,
     check_replan_period,
     declare_parameters,
     judge_change,
@@ -52,6 +54,7 @@ from .policy_parameters import (
     read_interlock,
     read_rules,
 )
+from .policy_progress import ProgressService
 from .robot_parameters import optional, read_robot
 from .ros import (
     COMMAND_QOS,
@@ -59,6 +62,7 @@ from .ros import (
     LATCHED_QOS,
     log_traceback,
     now_ns,
+    on_incompatible_qos,
     parameter,
     ROS_TYPES,
     run_node,
@@ -103,6 +107,7 @@ class PolicyNode(LifecycleNode):
         self.create_service(Trigger, '~/stop', self._on_stop)
         self.create_service(Trigger, '~/resume', self._on_resume)
         self._checkpoints = CheckpointLoader(self)
+        self._progress = ProgressService(self)
 
     # -- life cycle
 
@@ -118,6 +123,8 @@ class PolicyNode(LifecycleNode):
     def _configure(self) -> None:
         robot, workspace = read_robot(self, self._description)
         check_replan_period(parameter(self, 'replan_period_s'), robot)
+        dry_run, follows = optional(self, 'dry_run'), optional(self, 'follow_commands')
+        check_follows(dry_run, follows)
         torch.set_num_threads(parameter(self, 'threads'))
         policy = self._checkpoints.first(robot)
         checks = {} if workspace is None else {'check': workspace.check}
@@ -125,9 +132,10 @@ class PolicyNode(LifecycleNode):
                       read_guard(self), policy.stopwatch, **checks)
         self.diagnostics = PolicyDiagnostics(robot.name)
         self._open_topics(robot)
-        self._hears_itself = 0 if optional(self, 'dry_run') else 1
+        self._hears_itself = 0 if dry_run else 1
         self.commander = Commander(pilot, policy, self, read_interlock(self, self._stopped),
-                                   parameter(self, 'replan_period_s'), optional(self, 'dry_run'))
+                                   parameter(self, 'replan_period_s'), dry_run,
+                                   follows_others=follows)
         self.commander.takeover.max_silence_s = optional(self, 'max_takeover_age_s')
         self._listen(robot)
 
@@ -135,7 +143,7 @@ class PolicyNode(LifecycleNode):
         topic = '~/debug/joint_trajectory' if optional(self, 'dry_run') else 'joint_trajectory'
         self._command = self.create_publisher(
             JointTrajectory, topic, COMMAND_QOS, event_callbacks=PublisherEventCallbacks(
-                incompatible_qos=self._complain_callback(topic)))
+                incompatible_qos=on_incompatible_qos(topic, self._complain)))
         self._decision = self.create_publisher(DiagnosticArray, '~/decision', 10)
         self._diagnosis = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._alignment = {name: self.create_publisher(Float64, f'~/debug/alignment/{name}', 10)
@@ -144,6 +152,7 @@ class PolicyNode(LifecycleNode):
 
     def _listen(self, robot: RobotSpec) -> None:
         commander = self.commander
+        self._progress.begin()
         for camera in robot.cameras:
             self._subscribe(Image, camera.topic, SENSOR_QOS, lambda message, name=camera.name:
                             commander.on_image(name, message))
@@ -180,17 +189,13 @@ class PolicyNode(LifecycleNode):
 
     def _subscribe(self, message_class, topic: str, qos, callback) -> None:
         self._parts.append(self.create_subscription(
-            message_class, topic, callback, qos, event_callbacks=SubscriptionEventCallbacks(
-                incompatible_qos=self._complain_callback(topic))))
+            message_class, topic, self._progress.counted(topic, callback), qos,
+            event_callbacks=SubscriptionEventCallbacks(
+                incompatible_qos=on_incompatible_qos(topic, self._complain))))
 
-    def _complain_callback(self, topic: str):
-        def complain(event) -> None:
-            policy = event.last_policy_kind.name.removeprefix('RMW_QOS_POLICY_')
-            text = (f'{topic}: {event.total_count} publishers or subscribers of it offer or ask '
-                    f'for an incompatible {policy}, and nothing arrives')
-            self.diagnostics.complaints[topic] = text
-            self.get_logger().error(text)
-        return complain
+    def _complain(self, topic: str, text: str) -> None:
+        self.diagnostics.complaints[topic] = text
+        self.get_logger().error(text)
 
     def on_activate(self, state: State) -> TransitionCallbackReturn:
         wrong = self.commander.why_not_ready()

@@ -77,19 +77,23 @@ WHOLE_NUMBERS = {
     'resume_after': (3, 1, 100, 'Good observations in a row that end a hold'),
     'prefix_steps': (Rules.prefix_steps, 1, 16, "Steps that stay with blending 'prefix'"),
 }
-DRY_RUN = ('dry_run', (True, 'Publish to ~/debug/joint_trajectory instead of joint_trajectory'))
+SWITCHES = {
+    'dry_run': (True, 'Publish to ~/debug/joint_trajectory instead of joint_trajectory'),
+    'follow_commands': (False, 'In a dry run plan on from what others command, as a recording of '
+                               'them that is played does, instead of from where the arm is'),
+}
 
 
 def declare_parameters(node: Node) -> None:
     """Declare all of them: they are taken over on configure."""
-    declare_plain(node, {**TEXTS, **CORNERS, **dict([DRY_RUN])})
+    declare_plain(node, {**TEXTS, **CORNERS, **SWITCHES})
     declare_numbers(node, NUMBERS)
     declare_whole_numbers(node, WHOLE_NUMBERS)
 
 
 def judge_change(parameters: list[Parameter], configured: bool) -> SetParametersResult:
     """Refuse a change that would go unnoticed, as the node is configured already."""
-    taken_over = {*TEXTS, *CORNERS, *NUMBERS, *WHOLE_NUMBERS, DRY_RUN[0]} - {'checkpoint'}
+    taken_over = {*TEXTS, *CORNERS, *NUMBERS, *WHOLE_NUMBERS, *SWITCHES} - {'checkpoint'}
     late = [parameter.name for parameter in parameters if parameter.name in taken_over]
     if not configured or not late:
         return SetParametersResult(successful=True)
@@ -126,6 +130,13 @@ def choose_device(name: str) -> str:
     if name == 'cuda' and not torch.cuda.is_available():
         raise ValueError("device 'cuda' was asked for and no GPU is visible; use 'auto'")
     return 'cpu' if name == 'cpu' or not torch.cuda.is_available() else 'cuda'
+
+
+def check_follows(dry_run: bool, follows: bool) -> None:
+    """Raise ValueError for a robot that would be commanded along with others."""
+    if follows and not dry_run:
+        raise ValueError('follow_commands is for a dry run: without one what others command '
+                         'is gone on from in any case')
 
 
 def check_replan_period(replan_period_s: float, robot: RobotSpec) -> None:

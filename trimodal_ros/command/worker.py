@@ -37,7 +37,7 @@ class Worker:
     @property
     def is_busy(self) -> bool:
         """Tell whether it is at work or about to be."""
-        return self._due.is_set() or self._is_working
+        return self.is_running and (self._due.is_set() or self._is_working)
 
     @property
     def is_running(self) -> bool:

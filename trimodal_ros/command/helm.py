@@ -36,6 +36,9 @@ class Helm:
 
     def __init__(self, pilot: Pilot, interlock: Interlock, schedule: Schedule, outlet: Outlet,
                  dry_run: bool, follows_others: bool = False):
+        if follows_others and not dry_run:
+            raise ValueError('follow_commands is for a dry run: without one what others command '
+                             'is gone on from in any case')
         self.pilot, self.interlock, self.schedule = pilot, interlock, schedule
         self.outlet, self.dry_run, self.follows_others = outlet, dry_run, follows_others
         self.is_active, self.holds = False, 0

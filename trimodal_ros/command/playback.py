@@ -116,6 +116,12 @@ class CommandedMotion:
         """Forget everything, as when another commander has had the robot."""
         self._played.clear()
 
+    def copy(self) -> CommandedMotion:
+        """Return what has been commanded until now."""
+        other = CommandedMotion()
+        other._played.extend(self._played)
+        return other
+
     def send(self, trajectory: Trajectory, now_ns: int, measured_J: np.ndarray) -> None:
         """Note a trajectory sent now; it takes over from what is commanded, or from measured."""
         before = self.reference(now_ns) or JointReference.at_rest(now_ns, measured_J)

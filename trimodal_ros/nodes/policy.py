@@ -18,13 +18,15 @@ The policy as a lifecycle node: camera images, joint states and a sentence in, m
 Subscribes to an image topic a camera, as the robot YAML names them, ``joint_states``,
 ``instruction`` (latched), ``robot_description`` and, if named, a stop topic; publishes
 ``joint_trajectory`` or, in a dry run, ``~/debug/joint_trajectory``; ``~/decision``,
-``~/debug/alignment/*``, ``/diagnostics`` and ``stopped`` (latched). Hears on ``joint_trajectory``
-what others command, and gives way while ``takeover`` says that somebody commands by hand.
+``~/debug/plan``, ``~/debug/alignment/*``, ``/diagnostics`` and ``stopped`` (latched); of a second
+checkpoint, which decides on the same and commands nothing, ``~/shadow/*``. Hears on
+``joint_trajectory`` what others command, and gives way while ``takeover`` says that somebody
+commands by hand.
 
 Needs the lifecycle transitions configure and activate, by service ``~/change_state``. Services
 (std_srvs/Trigger): ``~/stop``, ``~/resume``, ``~/load_checkpoint``, which takes over the folder
-that the parameter checkpoint names, and ``~/progress``, which tells who plays a recording how far
-this node has got with it.
+that the parameter checkpoint names, ``~/load_shadow``, which does so for shadow_checkpoint, and
+``~/progress``, which tells who plays a recording how far this node has got with it.
 
 A shell: when to decide and when to hold is in ``command/commander.py``.
 """
@@ -37,16 +39,15 @@ from rclpy.duration import Duration
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
 from sensor_msgs.msg import Image, JointState
-from std_msgs.msg import Bool, Float64, String
+from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 import torch
 from trajectory_msgs.msg import JointTrajectory
 
 from .checkpoint_loader import CheckpointLoader
-from .decision_message import decision_message
+from .decision_topics import DecisionTopics
 from .policy_diagnostics import PolicyDiagnostics
 from .policy_parameters import (
-    check_follows,
     check_replan_period,
     declare_parameters,
     judge_change,
@@ -55,6 +56,7 @@ from .policy_parameters import (
     read_rules,
 )
 from .policy_progress import ProgressService
+from .policy_shadow import Shadows
 from .robot_parameters import optional, read_robot
 from .ros import (
     COMMAND_QOS,
@@ -72,7 +74,6 @@ from .voice import Voice
 from ..command.commander import Commander
 from ..command.decider import STRAY
 from ..command.decision import Decision
-from ..command.guard import SCORES
 from ..command.interlock import Stop
 from ..command.message import to_message
 from ..command.outlet import Told
@@ -107,7 +108,7 @@ class PolicyNode(LifecycleNode):
         self.create_service(Trigger, '~/stop', self._on_stop)
         self.create_service(Trigger, '~/resume', self._on_resume)
         self._checkpoints = CheckpointLoader(self)
-        self._progress = ProgressService(self)
+        self._progress, self.shadows = ProgressService(self), Shadows(self)
 
     # -- life cycle
 
@@ -123,19 +124,19 @@ class PolicyNode(LifecycleNode):
     def _configure(self) -> None:
         robot, workspace = read_robot(self, self._description)
         check_replan_period(parameter(self, 'replan_period_s'), robot)
-        dry_run, follows = optional(self, 'dry_run'), optional(self, 'follow_commands')
-        check_follows(dry_run, follows)
         torch.set_num_threads(parameter(self, 'threads'))
         policy = self._checkpoints.first(robot)
+        shadow = self._checkpoints.first_shadow(robot)
         checks = {} if workspace is None else {'check': workspace.check}
         pilot = Pilot(robot, policy.plan, lambda: now_ns(self), read_rules(self),
                       read_guard(self), policy.stopwatch, **checks)
         self.diagnostics = PolicyDiagnostics(robot.name)
         self._open_topics(robot)
-        self._hears_itself = 0 if dry_run else 1
+        self._hears_itself = 0 if optional(self, 'dry_run') else 1
         self.commander = Commander(pilot, policy, self, read_interlock(self, self._stopped),
-                                   parameter(self, 'replan_period_s'), dry_run,
-                                   follows_others=follows)
+                                   parameter(self, 'replan_period_s'), optional(self, 'dry_run'),
+                                   follows_others=optional(self, 'follow_commands'))
+        self.shadows.cast(self.commander, shadow)
         self.commander.takeover.max_silence_s = optional(self, 'max_takeover_age_s')
         self._listen(robot)
 
@@ -144,11 +145,9 @@ class PolicyNode(LifecycleNode):
         self._command = self.create_publisher(
             JointTrajectory, topic, COMMAND_QOS, event_callbacks=PublisherEventCallbacks(
                 incompatible_qos=on_incompatible_qos(topic, self._complain)))
-        self._decision = self.create_publisher(DiagnosticArray, '~/decision', 10)
+        self._decisions = DecisionTopics(self, '~/decision', '~/debug')
         self._diagnosis = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        self._alignment = {name: self.create_publisher(Float64, f'~/debug/alignment/{name}', 10)
-                           for name in SCORES}
-        self._parts += [self._command, self._decision, self._diagnosis, *self._alignment.values()]
+        self._parts += [self._command, self._decisions, self._diagnosis]
 
     def _listen(self, robot: RobotSpec) -> None:
         commander = self.commander
@@ -232,8 +231,10 @@ class PolicyNode(LifecycleNode):
     def _release(self) -> None:
         if self.commander is not None and self.diagnostics.decisions:
             self.get_logger().info(self.diagnostics.table())
+        self.shadows.end(self.commander)
         for part in self._parts:
-            destroy = {'Timer': self.destroy_timer, 'Subscription': self.destroy_subscription}
+            destroy = {'Timer': self.destroy_timer, 'Subscription': self.destroy_subscription,
+                       'DecisionTopics': DecisionTopics.close}
             destroy.get(type(part).__name__, self.destroy_publisher)(part)
         self._parts, self.commander = [], None
 
@@ -277,10 +278,8 @@ class PolicyNode(LifecycleNode):
         """Publish the record of a decision and the alignment of its plan."""
         age_ms = (now_ns(self) - decision.observation.stamp_ns) / 1e6
         self.diagnostics.note(decision, age_ms)
-        self._decision.publish(decision_message(
-            decision, told, age_ms, self.commander.decider.policy.content_hash))
-        for name, value in decision.alignment.items():
-            self._alignment[name].publish(Float64(data=value))
+        self._decisions.publish(decision, told, age_ms,
+                                self.commander.decider.policy.content_hash)
 
     def tell(self, level: str, text: str) -> None:
         """Log; a 'throttled error' that begins alike at most once a second."""

@@ -40,6 +40,9 @@ from ..spec import RobotSpec
 TEXTS = {
     **ROBOT_TEXTS,
     'checkpoint': ('', 'Checkpoint folder; changed while active, ~/load_checkpoint takes it over'),
+    'shadow_checkpoint': ('', 'Checkpoint folder of a second policy that decides on the same and '
+                              "commands nothing, on ~/shadow/; '' for none; changed while active, "
+                              '~/load_shadow takes it over'),
     'device': ('auto', "Where the model runs: 'auto', 'cuda' or 'cpu'"),
     'on_limit': (Rules.on_limit, "A plan outside the limits: 'refuse' it and hold, or 'clamp' "
                                  'it and follow as closely as they allow'),
@@ -93,7 +96,8 @@ def declare_parameters(node: Node) -> None:
 
 def judge_change(parameters: list[Parameter], configured: bool) -> SetParametersResult:
     """Refuse a change that would go unnoticed, as the node is configured already."""
-    taken_over = {*TEXTS, *CORNERS, *NUMBERS, *WHOLE_NUMBERS, *SWITCHES} - {'checkpoint'}
+    taken_over = {*TEXTS, *CORNERS, *NUMBERS, *WHOLE_NUMBERS, *SWITCHES} - {
+        'checkpoint', 'shadow_checkpoint'}
     late = [parameter.name for parameter in parameters if parameter.name in taken_over]
     if not configured or not late:
         return SetParametersResult(successful=True)
@@ -130,13 +134,6 @@ def choose_device(name: str) -> str:
     if name == 'cuda' and not torch.cuda.is_available():
         raise ValueError("device 'cuda' was asked for and no GPU is visible; use 'auto'")
     return 'cpu' if name == 'cpu' or not torch.cuda.is_available() else 'cuda'
-
-
-def check_follows(dry_run: bool, follows: bool) -> None:
-    """Raise ValueError for a robot that would be commanded along with others."""
-    if follows and not dry_run:
-        raise ValueError('follow_commands is for a dry run: without one what others command '
-                         'is gone on from in any case')
 
 
 def check_replan_period(replan_period_s: float, robot: RobotSpec) -> None:

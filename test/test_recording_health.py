@@ -318,7 +318,7 @@ def test_selection_of_the_package(so101):
     required = {each.name for each in wanted if each.required}
     assert required == {'front/image_raw', 'wrist/image_raw', 'joint_states', 'instruction'}
     assert {'joint_trajectory', 'takeover', 'joy', 'policy/decision', 'policy/debug/*',
-            '/diagnostics'} == {each.name for each in wanted} - required
+            'policy/shadow/*', '/diagnostics'} == {each.name for each in wanted} - required
 
 
 @pytest.mark.parametrize('text, complaint', [

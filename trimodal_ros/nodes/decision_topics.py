@@ -21,7 +21,7 @@ from std_msgs.msg import Float64
 from trajectory_msgs.msg import JointTrajectory
 
 from .decision_message import decision_message
-from .ros import COMMAND_QOS, ROS_TYPES
+from .ros import ROS_TYPES
 from ..command.decision import Decision
 from ..command.guard import SCORES
 from ..command.message import to_message
@@ -34,7 +34,7 @@ class DecisionTopics:
     def __init__(self, node, decision: str, behind: str):
         self._node = node
         self._decision = node.create_publisher(DiagnosticArray, decision, 10)
-        self._plan = node.create_publisher(JointTrajectory, f'{behind}/plan', COMMAND_QOS)
+        self._plan = node.create_publisher(JointTrajectory, f'{behind}/plan', 10)
         self._alignment = {name: node.create_publisher(Float64, f'{behind}/alignment/{name}', 10)
                            for name in SCORES}
 

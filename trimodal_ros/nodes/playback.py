@@ -79,6 +79,12 @@ class Playback:
             event_callbacks=PublisherEventCallbacks(incompatible_qos=on_incompatible_qos(
                 topic.name, lambda _, text: self._node.get_logger().error(text))))
 
+    def close(self) -> None:
+        """Take back all that is offered; what was latched is then told nobody any more."""
+        for _, publisher in self._publishers.values():
+            self._node.destroy_publisher(publisher)
+        self._node.destroy_publisher(self._clock)
+
     def full_name(self, topic: str) -> str:
         return self._node.resolve_topic_name(topic)
 

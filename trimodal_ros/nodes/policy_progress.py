@@ -33,13 +33,14 @@ class Progress:
 
     ``taken`` are messages by the full name of their topic; ``time_ns`` is its clock. It is
     ``idle`` when nothing that was taken in is still thought about. ``not_ready`` is the input
-    that is missing or wrong, '' when it may be activated.
+    that is missing or wrong, '' when it may be activated; ``held_for`` what the robot is held for.
     """
 
     time_ns: int
     idle: bool = True
     active: bool = False
     not_ready: str = ''
+    held_for: str = ''
     decisions: int = 0
     taken: dict[str, int] = field(default_factory=dict)
 
@@ -86,6 +87,6 @@ class ProgressService:
         response.success = True
         response.message = Progress(
             commander.pilot.clock(), not commander.decider.worker.is_busy,
-            commander.helm.is_active, commander.why_not_ready(),
+            commander.helm.is_active, commander.why_not_ready(), commander.interlock.reason,
             self._node.diagnostics.decisions, dict(self._taken)).to_json()
         return response

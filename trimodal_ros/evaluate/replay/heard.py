@@ -1,0 +1,184 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+Decisions as a policy node tells them on its topics, put together again.
+
+A live node in a dry run is heard so, and a recording of a node, or of its shadow. Messages are
+duck-typed: of ROS, or of a bag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+import re
+
+import numpy as np
+
+from .decisions import heard_chunk, ReplayedDecision, unknown_chunk
+from ...command.decision import STAGES
+from ...command.guard import SCORES
+from ...command.message import from_message
+from ...observe.stamp import stamp_ns
+from ...record.bag_metadata import message_counts
+from ...record.moments import Replay
+from ...record.reader import read_messages
+from ...spec import RobotSpec, SpecError, Trajectory
+
+PENDING = 32   # decisions for whose plan there is still time to come: topics overtake each other
+# Who decided: what its topics are called, after the policy's name.
+SOURCES = {'active': ('decision', 'debug/plan', 'joint_trajectory'),
+           'rehearsed': ('decision', 'debug/plan', 'debug/joint_trajectory'),
+           'shadow': ('shadow/decision', 'shadow/plan', 'shadow/joint_trajectory')}
+
+
+class Hearing:
+    """Puts together what comes on the topics of one policy, in any order; for one episode."""
+
+    def __init__(self, episode: str, robot: RobotSpec):
+        self._episode, self._robot = episode, robot
+        self._told: list = []
+        self._plans: dict[int, Trajectory] = {}
+        self._sent: dict[int, Trajectory] = {}
+
+    def hear_plan(self, message) -> None:
+        """Take a plan as the model made it. Raises SpecError for one of another robot."""
+        self._keep(self._plans, message)
+
+    def hear_trajectory(self, message) -> None:
+        """Take what was sent, or would have been. Raises SpecError for one of another robot."""
+        self._keep(self._sent, message)
+
+    def _keep(self, kept: dict[int, Trajectory], message) -> None:
+        trajectory = from_message(message, self._robot)
+        kept.setdefault(trajectory.stamp_ns, trajectory)   # a hold may follow it at once
+        while len(kept) > 2 * PENDING:   # holds among them, which nobody asks for
+            del kept[next(iter(kept))]
+
+    def hear_decision(self, message) -> None:
+        """Take the record of a decision."""
+        self._told.append(message)
+
+    @property
+    def decisions(self) -> int:
+        """Records that have not been asked for yet."""
+        return len(self._told)
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether every plan and trajectory that the records tell of has come."""
+        return all(self._has(message) for message in self._told)
+
+    def _has(self, message) -> bool:
+        stamp, values = stamp_ns(message.header.stamp), _values(message)
+        return ((values.get('planned') != 'true' or stamp in self._plans)
+                and (values.get('sent') != 'true' or stamp in self._sent))
+
+    def ready(self, at_end: bool = False) -> Iterator[ReplayedDecision]:
+        """Yield, in order, the decisions that nothing more will come for; at the end, all."""
+        while self._told and (at_end or len(self._told) > PENDING):
+            yield self._decision(self._told.pop(0))
+
+    def _decision(self, message) -> ReplayedDecision:
+        stamp, status, values = stamp_ns(message.header.stamp), message.status[0], _values(message)
+        plan, sent = self._plans.pop(stamp, None), self._sent.pop(stamp, None)
+        refusal = '' if status.message == 'commanded' else status.message
+        planned_TJ = unknown_chunk(self._robot)
+        if plan is not None:
+            planned_TJ = plan.position_TJ
+        elif sent is not None and not refusal:
+            planned_TJ = heard_chunk(sent, self._robot)
+        stages_ms = {stage: float(values[f'{stage}_ms']) for stage in STAGES
+                     if f'{stage}_ms' in values}
+        began_ns = stamp + round(1e6 * (stages_ms.get('transport', 0) + stages_ms.get('wait', 0)))
+        return ReplayedDecision(
+            self._episode, values['instruction'], stamp, int(values.get('started_ns', began_ns)),
+            planned_TJ, unknown_chunk(self._robot), sent, refusal,
+            refused_joint(refusal, self._robot),
+            {name: float(values[name]) for name in SCORES if name in values},
+            stages_ms=stages_ms, age_ms=float(values['age_ms']))
+
+
+def _values(message) -> dict[str, str]:
+    return {value.key: value.value for value in message.status[0].values}
+
+
+def refused_joint(refusal: str, robot: RobotSpec) -> str:
+    """
+    Return the joint whose limit a refusal is for, '' for another reason.
+
+    >>> robot = RobotSpec.make_example()
+    >>> text = f"joint '{robot.joint_names[0]}', step 3: 2.91 rad is outside [-1.69, 1.69] rad"
+    >>> refused_joint(text, robot) == robot.joint_names[0]
+    True
+    >>> refused_joint('late: by 0.1 s', robot)
+    ''
+    """
+    named = re.match(r"joint '([^']*)'(, |: the plan)", refusal)
+    return named[1] if named and named[1] in robot.joint_names else ''
+
+
+def read_heard(path: Path, episode: str, robot: RobotSpec, source: str = 'active',
+               policy: str = 'policy') -> Iterator[ReplayedDecision]:
+    """
+    Yield the decisions that were recorded: of the active policy, a rehearsing one, or a shadow.
+
+    Raises EpisodeError, or ValueError for a recording without them.
+    """
+    decision, plan, trajectory = (
+        name if name == 'joint_trajectory' else f'{policy}/{name}' for name in SOURCES[source])
+    counts = message_counts(path)
+    if not counts.get(decision):
+        raise ValueError(f'{path}: no messages on {decision!r}; known topics: '
+                         f'{", ".join(sorted(counts))}')
+    hearing = Hearing(episode, robot)
+    take = {decision: hearing.hear_decision, plan: hearing.hear_plan,
+            trajectory: hearing.hear_trajectory}
+    for topic, _, message in read_messages(path, list(take)):
+        try:
+            take[topic](message)
+        except SpecError:   # of a robot's other part, or a person's
+            continue
+        yield from hearing.ready()
+    yield from hearing.ready(at_end=True)
+
+
+def with_recorded(path: Path, robot: RobotSpec, decisions: Iterable[ReplayedDecision]
+                  ) -> Iterator[ReplayedDecision]:
+    """
+    Yield decisions, which come in the order of their stamps, with what was commanded from then on.
+
+    Steps past what is known, at the end of the recording, are NaN. Raises EpisodeError.
+    """
+    replay, waiting, asked = Replay(path, robot), iter(decisions), {}
+    coming = next(waiting, None)
+    for topic, time_ns, message in read_messages(path, replay.topics):
+        while coming is not None and coming.decided_ns <= time_ns:
+            if coming.stamp_ns not in asked:
+                replay.chunks.ask(coming.stamp_ns)
+                asked[coming.stamp_ns] = coming
+            coming = next(waiting, None)
+        replay.feed(topic, time_ns, message)
+        for stamp, chunk_TJ in replay.chunks.finished():
+            yield replace(asked.pop(stamp), recorded_TJ=chunk_TJ)
+    for each in [coming, *waiting] if coming is not None else []:
+        replay.chunks.ask(each.stamp_ns)
+        asked[each.stamp_ns] = each
+    known_ns = replay.chunks.end(replay.now_ns)
+    for stamp, chunk_TJ in replay.chunks.finished():
+        ends_ns_T = stamp + robot.step_ns * (1 + np.arange(robot.horizon))
+        chunk_TJ[ends_ns_T > known_ns] = np.nan
+        yield replace(asked.pop(stamp), recorded_TJ=chunk_TJ)

@@ -219,19 +219,25 @@ class Policy(nn.Module):
             for value in (observation.position_J, observation.command_J))
         scene = self.see(images, *self.sentences.batch([observation.instruction]), position_BJ,
                          command_BJ)
-        chunk_NTJ = self._sample(scene, command_BJ, observation.stamp_ns)
+        chunk_NTJ = self.sample(scene, command_BJ, observation.stamp_ns)
         self._lap('decode')
-        scene_motion_N = self.embed_motion(chunk_NTJ) @ scene.z_fused_BD[0]
+        planned = self.choose(scene, chunk_NTJ, self.embed_motion(chunk_NTJ),
+                              observation.stamp_ns)
+        self._lap('alignment')
+        return planned
+
+    def choose(self, scene: Scene, chunk_NTJ: torch.Tensor, z_motion_ND: torch.Tensor,
+               stamp_ns: int) -> Trajectory:
+        """Return the candidate (rad) that lies best with a scene, a batch of one, as a plan."""
+        scene_motion_N = z_motion_ND @ scene.z_fused_BD[0]
         best = scene_motion_N.argmax()
         chunk_TJ = chunk_NTJ[best].cpu().numpy()
         alignment = {'image_sentence': float((scene.z_image_BD * scene.z_text_BD).sum()),
                      'scene_motion': float(scene_motion_N[best])}
-        self._lap('alignment')
         time_s_T = (1 + np.arange(len(chunk_TJ))) / self.robot.rate_hz
-        return Trajectory(self.robot, observation.stamp_ns, time_s_T, chunk_TJ,
-                          alignment=alignment)
+        return Trajectory(self.robot, stamp_ns, time_s_T, chunk_TJ, alignment=alignment)
 
-    def _sample(self, scene: Scene, command_BJ: torch.Tensor, seed: int) -> torch.Tensor:
+    def sample(self, scene: Scene, command_BJ: torch.Tensor, seed: int) -> torch.Tensor:
         """Return the candidates [N, T, J] in rad for a batch of one."""
         unit_NTJ = self.decoder.decode(scene.context_BF.expand(self.candidates, -1),
                                        torch.Generator().manual_seed(seed))

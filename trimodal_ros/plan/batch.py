@@ -65,15 +65,16 @@ class BatchPlanner:
 
     @torch.inference_mode()
     def think(self, observations: Sequence[Observation],
-              swapped: Sequence[str] = ()) -> list[Thought]:
+              swapped: Mapping[int, str] | None = None) -> list[Thought]:
         """
-        Return what comes of each, with ``swapped`` also of each with another sentence.
+        Return what comes of each; of those in ``swapped``, by place, with other sentences too.
 
         Raises InstructionError for a sentence that is too long.
         """
+        swapped = swapped or {}
         if not self.is_exact and len(observations) > 1:
-            return [thought for index, each in enumerate(observations)
-                    for thought in self.think([each], swapped[index:index + 1])]
+            return [self._think([each], {0: swapped[row]} if row in swapped else {})[0]
+                    for row, each in enumerate(observations)]
         thoughts = self._think(observations, swapped)
         if len(observations) > 1 and len(observations) not in self._tried:
             self._tried.add(len(observations))
@@ -105,11 +106,12 @@ class BatchPlanner:
         seen = _Seen(observations, maps, z_image_BD, state_BS, command_BJ)
         scene, chunks = self._decode(seen, [each.instruction for each in observations])
         planned = self._choose(seen, scene, chunks)
-        others = [None] * len(planned)
+        others = dict.fromkeys(range(len(planned)))
         if swapped:
-            others = [chunk_NTJ[0].cpu().numpy().astype(np.float64)
-                      for chunk_NTJ in self._decode(seen, swapped)[1]]
-        return list(map(Thought, planned, scene.z_fused_BD, others))
+            chunks = self._decode(seen.rows(list(swapped)), list(swapped.values()))[1]
+            others.update((row, chunk_NTJ[0].cpu().numpy().astype(np.float64))
+                          for row, chunk_NTJ in zip(swapped, chunks))
+        return list(map(Thought, planned, scene.z_fused_BD, others.values()))
 
     def _decode(self, seen: _Seen, sentences: Sequence[str]) -> tuple[Scene, list[torch.Tensor]]:
         """Return the scene, with the sentences told, and the candidates [N, T, J] of each."""
@@ -156,6 +158,12 @@ class _Seen(NamedTuple):
     z_image_BD: torch.Tensor
     state_BS: torch.Tensor
     command_BJ: torch.Tensor
+
+    def rows(self, rows: list[int]) -> _Seen:
+        """Return some of the batch."""
+        return _Seen([self.observations[row] for row in rows],
+                     {name: map_BKhw[rows] for name, map_BKhw in self.maps.items()},
+                     self.z_image_BD[rows], self.state_BS[rows], self.command_BJ[rows])
 
 
 def _singly(scene: Scene) -> list[Scene]:

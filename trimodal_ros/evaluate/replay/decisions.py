@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+import re
 from typing import get_args, Literal
 
 import numpy as np
@@ -32,7 +33,15 @@ from ...spec import NS_PER_S, RobotSpec, Trajectory
 
 Status = Literal['commanded', 'refused', 'late']
 STATUSES = get_args(Status)
-LATE = 'late'   # how a refusal begins that is for that alone (command/pilot.py)
+LATE = 'late'
+# How refusals begin: command/pilot.py, limits.py, arm.py, chunk.py, guard.py and workspace.py.
+LIMITS = re.compile(r"joint '(?P<joint>[^']*)'(, before|: the plan)")
+BEGINNINGS = {LATE: re.compile('late'), 'limits': LIMITS,
+              'arm is elsewhere': re.compile("joint '[^']*': measured"),
+              'expired': re.compile('the chunk ends'), 'guard': re.compile('guard'),
+              'workspace': re.compile('frame '), 'not a plan': re.compile('position_TJ')}
+OTHER = 'other'
+REASONS = (*BEGINNINGS, OTHER)
 # Cosines: of what was seen and said with each other, and of both with a motion.
 ALIGNMENTS = ('image_sentence', 'scene_motion', 'scene_recorded')
 
@@ -47,11 +56,10 @@ class ReplayedDecision:
     1 to T steps, in rad; ``recorded_TJ`` what was commanded then. Both are NaN where that is not
     known: past the end of the recording, and of a plan that was only heard, what it was too late
     for. ``trajectory`` is what the node would send, None where nothing; ``refusal`` says why the
-    plan may not be sent, the trajectory then is a hold. ``refused_joint`` is the joint whose
-    limit refuses it, '' for another reason. ``alignment`` has some of ALIGNMENTS. ``swapped_TJ``
-    is the plan for another sentence, None where it was not asked for. ``stages_ms`` as of a
-    Decision; ``age_ms`` is how old the oldest image was when the command went out, None where
-    thinking took no time, as offline.
+    plan may not be sent, the trajectory then is a hold. ``alignment`` has some of ALIGNMENTS.
+    ``swapped_TJ`` is the plan for another sentence, None where it was not asked for.
+    ``stages_ms`` as of a Decision; ``age_ms`` is how old the oldest image was when the command
+    went out, None where thinking took no time, as offline.
     """
 
     episode: str
@@ -62,7 +70,6 @@ class ReplayedDecision:
     recorded_TJ: np.ndarray
     trajectory: Trajectory | None = None
     refusal: str = ''
-    refused_joint: str = ''
     alignment: Mapping[str, float] = field(default_factory=dict)
     swapped_TJ: np.ndarray | None = None
     stages_ms: Mapping[str, float] = field(default_factory=dict)
@@ -72,7 +79,18 @@ class ReplayedDecision:
     def status(self) -> Status:
         if not self.refusal:
             return 'commanded'
-        return 'late' if self.refusal.startswith(LATE) else 'refused'
+        return 'late' if self.reason == LATE else 'refused'
+
+    @property
+    def reason(self) -> str:
+        """Why the plan may not be sent, in a word or two, one of REASONS; '' if it may."""
+        return reason_of(self.refusal)
+
+    @property
+    def refused_joint(self) -> str:
+        """The joint whose limits refuse the plan, '' where it isn't that."""
+        found = LIMITS.match(self.refusal)
+        return found['joint'] if found else ''
 
     @classmethod
     def make_example(cls, robot: RobotSpec | None = None, number: int = 0) -> ReplayedDecision:
@@ -89,6 +107,18 @@ class ReplayedDecision:
             Trajectory(robot, stamp_ns, time_s_T, planned_TJ),
             alignment={'image_sentence': 0.6, 'scene_motion': 0.7, 'scene_recorded': 0.65},
             swapped_TJ=recorded_TJ + 0.3, stages_ms={'transport': 10.0}, age_ms=22.0)
+
+
+def reason_of(refusal: str) -> str:
+    """
+    Return why a plan may not be sent, one of REASONS; '' for no refusal.
+
+    >>> reason_of("joint 'elbow', before 0.40 s: 2.910 rad is outside [-1.69, 1.69] rad")
+    'limits'
+    """
+    if not refusal:
+        return ''
+    return next((reason for reason, begins in BEGINNINGS.items() if begins.match(refusal)), OTHER)
 
 
 def unknown_chunk(robot: RobotSpec) -> np.ndarray:

@@ -24,7 +24,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-import re
 
 import numpy as np
 
@@ -107,28 +106,12 @@ class Hearing:
         return ReplayedDecision(
             self._episode, values['instruction'], stamp, int(values.get('started_ns', began_ns)),
             planned_TJ, unknown_chunk(self._robot), sent, refusal,
-            refused_joint(refusal, self._robot),
             {name: float(values[name]) for name in SCORES if name in values},
             stages_ms=stages_ms, age_ms=float(values['age_ms']))
 
 
 def _values(message) -> dict[str, str]:
     return {value.key: value.value for value in message.status[0].values}
-
-
-def refused_joint(refusal: str, robot: RobotSpec) -> str:
-    """
-    Return the joint whose limit a refusal is for, '' for another reason.
-
-    >>> robot = RobotSpec.make_example()
-    >>> text = f"joint '{robot.joint_names[0]}', step 3: 2.91 rad is outside [-1.69, 1.69] rad"
-    >>> refused_joint(text, robot) == robot.joint_names[0]
-    True
-    >>> refused_joint('late: by 0.1 s', robot)
-    ''
-    """
-    named = re.match(r"joint '([^']*)'(, |: the plan)", refusal)
-    return named[1] if named and named[1] in robot.joint_names else ''
 
 
 def read_heard(path: Path, episode: str, robot: RobotSpec, source: str = 'active',

@@ -67,7 +67,7 @@ def paired(sums_C2: np.ndarray, counts_C2: np.ndarray, better: str) -> Compared:
 
     Both sides of a cluster are drawn together (Efron and Tibshirani 1993, 8.3).
 
-    >>> sums_C2 = np.array([[1.0, 2.0], [2.0, 3.0], [1.5, 2.5]])
+    >>> sums_C2 = np.array([[1.0, 2.0], [2.0, 3.0], [4.0, 5.0]])
     >>> compared = paired(sums_C2, np.ones((3, 2)), 'lower')
     >>> compared.difference, compared.low, compared.high, compared.verdict
     (-1.0, -1.0, -1.0, 'better')

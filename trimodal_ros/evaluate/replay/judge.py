@@ -212,7 +212,6 @@ class Judge:
             self._add_motion(tally, self._before, self._robot.horizon)
             self._keep(tally, self._before.instruction, 0.0)
         judged.stretches.append(self._stretch)
-        judged.stretches = [stretch for stretch in judged.stretches if stretch]
         judged.worst = self._worst.moments
         return judged
 

@@ -22,9 +22,10 @@ from pathlib import Path
 from .decisions import ReplayedDecision
 from .rehearsal import BATCH, Rehearsal, Swaps
 from .station import Received, Settings
+from ...command.interlock import NO_INSTRUCTION
 from ...plan.batch import BatchPlanner
 from ...record.bag_metadata import message_counts
-from ...record.episode import EpisodeError, EpisodeInfo, read_info
+from ...record.episode import EpisodeError, EpisodeInfo, read_info, start_of
 from ...record.moments import COMPRESSED
 from ...record.reader import read_messages
 from ...spec import RobotSpec
@@ -42,6 +43,20 @@ class Recording:
     def __init__(self, path: Path, robot: RobotSpec):
         self.path, self.robot = path, robot
         self.info = check_recording(path, robot)
+        self.start_ns, self.rehearsals = start_of(path), []
+
+    @property
+    def now_ns(self) -> int:
+        """Receipt of the newest message that was replayed; 0 before the first."""
+        return self.rehearsals[0].station.now_ns if self.rehearsals else 0
+
+    @property
+    def holds(self) -> dict[str, int]:
+        """What the first policy was held for, and how often, but for having been told nothing."""
+        if not self.rehearsals:
+            return {}
+        counts = self.rehearsals[0].station.holds
+        return {what: count for what, count in counts.items() if what != NO_INSTRUCTION}
 
     def replay(self, planners: Sequence[BatchPlanner], settings: Settings,
                sentences: Collection[str] = (), swap_every: int = 4
@@ -49,8 +64,7 @@ class Recording:
         """
         Yield what each policy decides, with its place among ``planners``.
 
-        Every ``swap_every`` decisions a policy is also told another one of ``sentences``.
-        Afterwards ``rehearsals`` tell what it was held for. Raises EpisodeError, where the rest
+        Every ``swap_every`` decisions a policy is also told another one of ``sentences``. Raises EpisodeError, where the rest
         of the recording can't be read, after what comes before.
         """
         memory, topics = {}, message_counts(self.path)

@@ -90,6 +90,10 @@ class Tally:
         self.limit_joints = np.zeros(len(robot.joints))   # plans refused for a joint's limits
         self.ages = {'input_age': Ages(), 'command_age': Ages()}
 
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        return self._robot.joint_names
+
     def add(self, name: str, value, count=None) -> None:
         """Add values, NaN for unknown ones; or a sum of ``count`` values."""
         value = np.asarray(value, dtype=np.float64)

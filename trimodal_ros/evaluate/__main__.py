@@ -22,6 +22,7 @@ from typing import Annotated
 import tyro
 
 from .page import write_json
+from .replay.__main__ import replay
 from .search import search
 from ..command.blend import Blending
 from ..command.decision import OnLimit, Rules
@@ -168,12 +169,14 @@ def guard(checkpoint: Path, json_file: Annotated[Path | None, tyro.conf.arg(name
 
 def main(args: list[str] | None = None) -> None:
     try:
-        tyro.extras.subcommand_cli_from_dict(
+        code = tyro.extras.subcommand_cli_from_dict(
             {'rollout': rollout, 'alignment': alignment, 'search': search,
-             'guard': guard}, args=args,
+             'guard': guard, 'replay': replay}, args=args,
             prog='trimodal_ros.evaluate', description='What a checkpoint is worth.')
     except (ValueError, OSError) as error:
         raise SystemExit(f'error: {error}') from error
+    if code:
+        raise SystemExit(code)
 
 
 if __name__ == '__main__':

@@ -25,9 +25,10 @@ import numpy as np
 from .compare import compare
 from .judge import Judged
 from .offline import Outcome
-from .result import Curves, Episode, Figures, Histogram, Passed, Result, Robot, Series
+from .result import Curves, Episode, Figures, Histogram, Result, Robot, Series
 from .tally import Ages, Tally
 from .thinned import Thinned
+from .thresholds import Threshold
 from .worst import worst_of
 from ...spec import RobotSpec
 
@@ -38,7 +39,7 @@ AGE_EDGES_MS = (*range(0, 110, 10), *range(125, 275, 25), 300, 400, 500, 1000)
 
 def put_together(outcomes: Sequence[Outcome], robot: RobotSpec, hashes: Sequence[str],
                  settings: Mapping[str, object], mode: str, took_s: float | None = None,
-                 thresholds: Sequence[Passed] = ()) -> Result:
+                 thresholds: Sequence[Threshold] = ()) -> Result:
     """
     Return all of a replay; ``hashes`` are those of the checkpoint and, if any, the baseline.
 
@@ -50,13 +51,13 @@ def put_together(outcomes: Sequence[Outcome], robot: RobotSpec, hashes: Sequence
                for place in range(len(hashes))]
     most = max(LEAST_ROWS, MOST_ROWS // max(1, len(judged)))
     duration_s = sum(outcome.duration_s for outcome in outcomes)
-    with_baseline = len(hashes) > 1
+    with_baseline, figures = len(hashes) > 1, tallies[0].figures()
     return Result(
         hashes[0], _robot(robot), mode, settings,
-        sum(outcome.judged[0].count for outcome in judged), duration_s, tallies[0].figures(),
+        sum(outcome.judged[0].count for outcome in judged), duration_s, figures,
         _instructions(robot, judged), tuple(_episode(each, most) for each in outcomes),
         worst_of(chain.from_iterable(each.judged[0].worst for each in judged)),
-        _histograms(tallies[0].ages), tuple(thresholds),
+        _histograms(tallies[0].ages), tuple(each.judge(figures) for each in thresholds),
         hashes[1] if with_baseline else '', tallies[1].figures() if with_baseline else {},
         compare([tuple(each.stretches for each in outcome.judged) for outcome in judged])
         if with_baseline and judged else None, duration_s / took_s if took_s else None)

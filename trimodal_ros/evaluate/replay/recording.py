@@ -64,8 +64,9 @@ class Recording:
         """
         Yield what each policy decides, with its place among ``planners``.
 
-        Every ``swap_every`` decisions a policy is also told another one of ``sentences``. Raises EpisodeError, where the rest
-        of the recording can't be read, after what comes before.
+        Every ``swap_every`` decisions a policy is also told another one of ``sentences``.
+        Raises EpisodeError, where the rest of the recording can't be read, after what comes
+        before.
         """
         memory, topics = {}, message_counts(self.path)
         self.rehearsals = [Rehearsal(str(self.path), planner, settings,

@@ -220,6 +220,23 @@ def test_step_waits_for_every_decision(ros, moving_checkpoint, episodes):
     assert decisions == [(stamp, stamp) for stamp in images_ns[1:]]
 
 
+def test_policy_holds_and_goes_on_when_a_bag_begins_again(ros, moving_checkpoint, episodes):
+    """Catches a loop in which the policy decides in the first round only, or on the last one's
+    images.
+    """
+    path = episodes / 'seed_0'
+    with stepping(moving_checkpoint, path) as (policy, player, decisions):
+        play_bag(path, player)
+        first, told = list(decisions), []
+        tell, policy.tell = policy.tell, lambda *words: (told.append(words[1]), tell(*words))
+        play_bag(path, player)
+        assert player.progress.active
+    again = decisions[len(first):]
+    assert any(line.startswith('holding: clock jumped back') for line in told)
+    assert len(again) >= len(first) - 4   # three good ones end the hold
+    assert set(again) <= set(first)
+
+
 def test_policy_that_goes_by_another_clock_is_named(ros, moving_checkpoint, episodes):
     """Catches a player that waits for ever, without a word."""
     path = episodes / 'seed_0'

@@ -19,18 +19,20 @@ from pathlib import Path
 import shutil
 
 from bags import storage
+from conftest import so101_yaml
 from graph import rclpy  # noqa: F401 - first: it skips where there is no ROS
 import numpy as np
 import pytest
 import torch
 
 from trimodal_ros.command.decision import Rules
+from trimodal_ros.evaluate.replay import heard
 from trimodal_ros.evaluate.replay.heard import with_recorded
 from trimodal_ros.evaluate.replay.offline import Job, judge_recordings
 from trimodal_ros.evaluate.replay.recording import Recording
 from trimodal_ros.evaluate.replay.station import Settings
-from trimodal_ros.nodes.replay import NodeReplay, replay_through_node
-from trimodal_ros.nodes.replay_judge import judge_through_node
+from trimodal_ros.nodes import replay_judge
+from trimodal_ros.nodes.replay import NodeReplay, rehearsing
 from trimodal_ros.observe.freshness import Freshness
 from trimodal_ros.plan.batch import BatchPlanner
 from trimodal_ros.plan.checkpoint import load_checkpoint
@@ -42,6 +44,7 @@ from trimodal_ros.record.writer import EpisodeWriter
 
 EVERY_S = 0.1
 PARAMETERS = {'frozen_camera_s': 0.0, 'max_first_step_rad': 3.0}
+RULES = Rules(freshness=Freshness(frozen_s=0.0), max_first_step_rad=3.0)   # the same
 
 
 def copy_without(path: Path, out: Path, topic: str) -> Path:
@@ -72,11 +75,17 @@ def bags(episodes, tmp_path_factory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope='module')
-def stepped(bags, small_checkpoint):
-    """What the node decides in the bags, in steps; it is started once."""
-    how = NodeReplay(0.0, EVERY_S, PARAMETERS)
-    played = replay_through_node(list(bags.values()), small_checkpoint, how)
-    return dict(zip(bags, played))
+def stage(small_checkpoint, tmp_path_factory):
+    """A node to play to; it is started once."""
+    how, log_dir = NodeReplay(0.0, EVERY_S, PARAMETERS), tmp_path_factory.mktemp('log')
+    with rehearsing(small_checkpoint, so101_yaml(), how, log_dir) as stage:
+        yield stage
+
+
+@pytest.fixture(scope='module')
+def stepped(bags, stage):
+    """What the node decides in the bags, one after another, in steps."""
+    return {name: stage.play(path) for name, path in bags.items()}
 
 
 @pytest.fixture
@@ -104,10 +113,9 @@ def decided_simply(path: Path, policy, robot) -> dict:
 def test_node_decides_to_the_last_bit_as_offline(
         stepped, bags, small_checkpoint, so101, name, one_thread):
     """Catches a checkpoint that is judged offline by what it would never do on a robot."""
-    rules = Rules(freshness=Freshness(frozen_s=0.0), max_first_step_rad=3.0)
     planner, path = BatchPlanner(load_checkpoint(small_checkpoint)), bags[name]
     offline = [decision for _, decision in Recording(path, so101).replay(
-        [planner], Settings(EVERY_S, rules), swap_every=0)]
+        [planner], Settings(EVERY_S, RULES), swap_every=0)]
     live = list(with_recorded(path, so101, stepped[name].decisions))
     assert len(live) == len(offline) > 5
     for ours, theirs in zip(live, offline):
@@ -175,29 +183,40 @@ def test_recorded_motion_is_what_was_commanded(stepped, bags, so101):
     assert np.isfinite(labelled[0].recorded_TJ[0]).all()
 
 
-def test_node_is_heard_at_a_rate(bags, small_checkpoint):
+def test_node_is_heard_at_a_rate(bags, stage):
     """Catches a node that is played to and not activated, and ages by another clock."""
-    [episode] = replay_through_node([bags['good']], small_checkpoint,
-                                    NodeReplay(0.5, EVERY_S, PARAMETERS))
+    stage.rate = 0.5
+    episode = stage.play(bags['good'])
+    stage.rate = 0.0
     assert episode.fault == '' and episode.decisions
     images_ns = {recorded.received_ns for recorded in read_raw(bags['good'], ['front/image_raw'])}
     for each in episode.decisions:
         assert each.stamp_ns in images_ns and each.age_ms >= 0 and each.decided_ns >= each.stamp_ns
 
 
-def test_judgement_is_the_same_through_the_node(bags, small_checkpoint):
-    """Catches a recording that is judged worse, or not at all, through the node."""
-    job = Job((small_checkpoint,), Settings(0.2), swap_every=0)
+def test_long_recordings_lose_nothing(bags, stage, monkeypatch):
+    """Catches plans forgotten before their decisions are asked for."""
+    monkeypatch.setattr(heard, 'PENDING', 2)
+    episode = stage.play(bags['good'])
+    assert len(episode.decisions) > 8
+    assert not any(np.isnan(each.planned_TJ).any() for each in episode.decisions)
+
+
+def test_judgement_is_the_same_through_the_node(bags, stepped, small_checkpoint, monkeypatch):
+    """Catches a recording that is judged otherwise, or not at all, through the node."""
+    job = Job((small_checkpoint,), Settings(EVERY_S, RULES), swap_every=0)
     paths = [bags['good'], bags['blind']]
-    live = {outcome.path: outcome for outcome in judge_through_node(paths, job, rate=0.0)}
+    by_path = {episode.path: episode for episode in stepped.values()}
+    monkeypatch.setattr(replay_judge, 'replay_through_node',   # once more it would start a node
+                        lambda paths, *how: (by_path[path] for path in paths))
+    live = {outcome.path: outcome for outcome in replay_judge.judge_through_node(paths, job, 0.0)}
     offline = {outcome.path: outcome for outcome in judge_recordings(paths, job, workers=1)}
     assert "no message on 'wrist/image_raw'" in live[bags['blind']].fault
     [ours], [theirs] = live[bags['good']].judged, offline[bags['good']].judged
     assert ours.count == theirs.count > 0 and ours.refusals == theirs.refusals
     figures, expected = ours.tally.figures(), theirs.tally.figures()
     assert set(expected) - set(figures) <= {'scene_recorded'}
-    assert {name: figures[name] for name in expected if name in figures} == figures == {
-        name: expected[name] for name in figures}
+    assert figures == {name: expected[name] for name in figures}
 
 
 def test_settings_that_cannot_be():

@@ -98,15 +98,15 @@ def replay_through_node(paths: list[Path], checkpoint: Path, how: NodeReplay,
     with tempfile.TemporaryDirectory(prefix='trimodal_ros_') as folder:
         robot_yaml = write_robot_yaml(checkpoint, Path(folder))
         enter_private_graph()
-        with _rehearsing(checkpoint, robot_yaml, how, log_dir or Path(folder) / 'log') as stage:
+        with rehearsing(checkpoint, robot_yaml, how, log_dir or Path(folder) / 'log') as stage:
             for path in paths:
                 yield stage.play(path)
 
 
 @contextmanager
-def _rehearsing(checkpoint: Path, robot_yaml: Path, how: NodeReplay, log_dir: Path
-                ) -> Iterator[Stage]:
-    """Start the node, unconfigured; end it on leaving."""
+def rehearsing(checkpoint: Path, robot_yaml: Path, how: NodeReplay, log_dir: Path
+               ) -> Iterator[Stage]:
+    """Start the node on this process's graph, unconfigured; end it on leaving."""
     parameters = {'ramp_s': 0.0, **how.parameters, 'checkpoint': checkpoint, 'robot': robot_yaml,
                   'replan_period_s': how.replan_period_s, 'dry_run': True,
                   'follow_commands': True, 'use_sim_time': True}
@@ -120,10 +120,10 @@ def _rehearsing(checkpoint: Path, robot_yaml: Path, how: NodeReplay, log_dir: Pa
 
 
 class Stage:
-    """A policy node and who plays to it; for each recording it is configured anew."""
+    """A policy node and who plays to it, at a ``rate``; it is configured anew every time."""
 
     def __init__(self, conductor: Conductor, robot: RobotSpec, how: NodeReplay):
-        self._conductor, self._robot, self._how = conductor, robot, how
+        self._conductor, self._robot, self.rate = conductor, robot, how.rate
         self._stop = threading.Event()   # never set: an interrupt raises
         self._hearing = Hearing('', robot)
         self._decided: list[ReplayedDecision] = []
@@ -149,7 +149,7 @@ class Stage:
         except EpisodeError as error:
             fault = str(error)
         decisions = self._end(playback, follower)
-        if self._how.rate == 0.0:   # its clock stood still while it thought
+        if self.rate == 0.0:   # its clock stood still while it thought
             decisions = [replace(each, age_ms=None) for each in decisions]
         return NodeEpisode(path, decisions, fault, behind_s)
 
@@ -160,7 +160,7 @@ class Stage:
     def _play(self, path: Path, playback: Playback, follower: Follower) -> float:
         playback.open(path)
         self._meet(path, playback)
-        if self._how.rate == 0.0:
+        if self.rate == 0.0:
             play_bag(path, Stepped(playback, follower, self._stop, self._conductor.activate))
             behind_s = 0.0
         else:
@@ -179,7 +179,7 @@ class Stage:
                                "its QoS another than the node's?")
 
     def _play_paced(self, path: Path, playback: Playback, follower: Follower) -> float:
-        player, is_over = Paced(playback, self._how.rate, self._stop), threading.Event()
+        player, is_over = Paced(playback, self.rate, self._stop), threading.Event()
         follower.begin(playback.published)
 
         def activate() -> None:

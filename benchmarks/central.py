@@ -78,8 +78,8 @@ def _run(simulated: SimulatedRobot, policy: Policy, trial: Trial,
 class CentralPolicy(Policy):
     """Samples as a policy does, and has the most central sample as its only candidate."""
 
-    def _sample(self, scene: Scene, command_BJ: torch.Tensor, seed: int) -> torch.Tensor:
-        chunk_NTJ = super()._sample(scene, command_BJ, seed)
+    def sample(self, scene: Scene, command_BJ: torch.Tensor, seed: int) -> torch.Tensor:
+        chunk_NTJ = super().sample(scene, command_BJ, seed)
         return nearest_to_mean(chunk_NTJ / self.normalizer.chunk_scale, chunk_NTJ)
 
 

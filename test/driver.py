@@ -79,7 +79,7 @@ class Driver(Node):
         self.late_ns, self.reads, self.asks_stop = {}, {}, None
         self.follows, self.rounds_s, self.refusals = True, [], None
         self.trajectories, self.heard, self.logged, self.decisions = [], [], [], []
-        self.rehearsed, self.diagnosis = [], {}
+        self.rehearsed, self.diagnosis, self.told = [], {}, []
         self.eras = [Era(0, np.array(REST_J))]
         self._controller = TrajectoryController(robot.joint_names)
         self._controller.start(REST_J, now_ns(self))
@@ -213,6 +213,7 @@ class Driver(Node):
             self.diagnosis[status.name.split(': ')[-1]] = status
 
     def _on_decision(self, message: DiagnosticArray) -> None:
+        self.told.append(message)
         self.decisions.append((message.status[0], values(message.status[0])))
 
 

@@ -84,11 +84,11 @@ def test_central_policy_has_one_of_its_samples(small_checkpoint, so101):
     torch.manual_seed(0)
     policy = load_checkpoint(small_checkpoint, decoder='flow')
     seen, policy.candidates, kept = Observation.make_example(so101), 6, []
-    sample = type(policy)._sample
+    sample = type(policy).sample
     policy.__class__ = central.CentralPolicy
     taken_TJ = policy.plan(seen).position_TJ
     policy.__class__ = central.Policy
-    policy._sample = lambda *arguments: kept.append(sample(policy, *arguments)) or kept[-1]
+    policy.sample = lambda *arguments: kept.append(sample(policy, *arguments)) or kept[-1]
     policy.plan(seen)
     distance = [float(abs(torch.tensor(taken_TJ) - chunk_TJ).max()) for chunk_TJ in kept[0]]
     unit_NTJ = kept[0] / policy.normalizer.chunk_scale

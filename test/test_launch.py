@@ -31,6 +31,8 @@ import sys
 from conftest import so101_yaml
 import pytest
 
+from trimodal_ros.record.bag_metadata import message_counts
+
 TOP = Path(__file__).resolve().parents[1]
 FILES = sorted((TOP / 'launch').glob('*.launch.py'))
 EXECUTABLES = set(re.findall(r"'(\w+)'", re.search(
@@ -94,16 +96,33 @@ def test_parameters_of_launch_files_are_parameters_of_nodes(path):
         names = texts(key for node in given for key in node.keys if key is not None)
         names += [name for read in ast.walk(call) if isinstance(read, ast.Call)
                   and getattr(read.func, 'attr', '') == 'texts' for name in texts(read.args)]
-        assert names and set(names) <= {row[0] for row in declared.rows}
+        assert names and set(names) <= {'use_sim_time', *(row[0] for row in declared.rows)}
 
 
 def test_only_a_launch_that_says_so_commands_a_robot():
     """Catches a default that moves somebody's robot."""
-    policy, demo = TOP / 'launch' / 'policy.launch.py', TOP / 'launch' / 'demo.launch.py'
+    policy, demo, replay = (TOP / 'launch' / f'{name}.launch.py'
+                            for name in ('policy', 'demo', 'replay'))
     defaults = {call.args[0].value: call.args[1].value for call in calls(policy, 'switch')}
     assert defaults['dry_run'] is True
     assert "'dry_run': False" in demo.read_text()  # its robot is simulated, its domain its own
-    assert all('dry_run' not in path.read_text() for path in FILES if path not in (policy, demo))
+    assert "'dry_run': True, 'follow_commands': True, 'use_sim_time': True" in replay.read_text()
+    assert all('dry_run' not in path.read_text() for path in FILES
+               if path not in (policy, demo, replay))
+
+
+def test_replayed_topics_are_those_of_any_recording(episodes):
+    """Catches a pattern that misses topics, or plays what somebody else may obey."""
+    [pattern] = [node.value.value for node in ast.parse(
+        (TOP / 'launch' / 'replay.launch.py').read_text()).body
+        if isinstance(node, ast.Assign) and node.targets[0].id == 'PLAYED']
+    played = {'front/image_raw', 'wrist/image_raw', 'joint_states', 'instruction',
+              'joint_trajectory'}
+    recorded = message_counts(episodes / 'seed_0')
+    assert {name for name in recorded if re.fullmatch(pattern, name)} == played
+    assert all(re.fullmatch(pattern, f'/{name}') for name in played)
+    assert not any(re.fullmatch(pattern, name) for name in (
+        'takeover', 'joy', 'leader/joint_states', 'policy/debug/joint_trajectory', '/clock'))
 
 
 # -- with the real launch
@@ -158,7 +177,8 @@ def nodes_of(launch, path: Path, **arguments: str) -> list:
     return nodes
 
 
-REQUIRED = {'policy': {'checkpoint': 'models/so101_tabletop'}, 'record': {'out': 'out'}}
+REQUIRED = {'policy': {'checkpoint': 'models/so101_tabletop'}, 'record': {'out': 'out'},
+            'replay': {'bag': 'bag'}}
 
 
 @pytest.mark.parametrize('path', [path for path in FILES if path.name != 'demo.launch.py'],

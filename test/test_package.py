@@ -22,7 +22,8 @@ import sys
 from xml.etree import ElementTree
 
 TOP = Path(__file__).resolve().parents[1]
-NODES = ('policy', 'recorder', 'simulated_robot', 'demo')
+NODES = ('policy', 'recorder', 'simulated_robot', 'demo', 'player', 'bring_up')
+LAUNCH_FILES = sorted((TOP / 'launch').glob('*.launch.py'))
 
 
 def test_colcon_build_installs_everything(tmp_path):
@@ -45,10 +46,10 @@ def test_colcon_build_installs_everything(tmp_path):
         script = prefix / 'lib' / 'trimodal_ros' / node
         assert script.read_text().startswith('#!/usr/bin/env python3')
     share = prefix / 'share' / 'trimodal_ros'
-    for path in ('launch/demo.launch.py', 'launch/policy.launch.py', 'config/robots/so101.yaml',
-                 'security/policies/policy.xml', 'config/fastdds.xml',
-                 'config/instructions/train.txt', 'models/so101_tabletop/model.safetensors',
-                 'package.xml'):
+    for path in ('launch/demo.launch.py', 'launch/replay.launch.py', 'launch/policy.launch.py',
+                 'config/robots/so101.yaml', 'security/policies/policy.xml',
+                 'config/fastdds.xml', 'config/instructions/train.txt',
+                 'models/so101_tabletop/model.safetensors', 'package.xml'):
         assert (share / path).is_file(), path
     site = str(next(prefix.glob('lib/python*/site-packages')))
     found = subprocess.run(

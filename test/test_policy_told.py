@@ -59,7 +59,7 @@ def test_alignment_is_told_for_each_decision(commanding):
     for score, numbers in heard.items():
         driver.create_subscription(
             Float64, f'{policy.get_name()}/debug/alignment/{score}',
-            lambda message, numbers=numbers: numbers.append(f'{message.data:.4f}'), HEAR_ALL_QOS)
+            lambda message, numbers=numbers: numbers.append(repr(message.data)), HEAR_ALL_QOS)
     wait_for(lambda: all(len(numbers) > 3 for numbers in heard.values()), 'similarities')
     for score, numbers in heard.items():
         wait_for(lambda score=score, numbers=numbers: set(numbers[:4]) <= {

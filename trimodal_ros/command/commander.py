@@ -45,15 +45,16 @@ class Commander:
     Commands a robot by a policy between ``start`` and ``stop``.
 
     With ``dry_run`` everything goes on as if, but nothing counts as commanded: each plan begins
-    where the arm is. ``steady`` is a clock in ns that never jumps.
+    where the arm is, or with ``follows_others`` where others command it to be. ``steady`` is a
+    clock in ns that never jumps.
     """
 
     def __init__(self, pilot: Pilot, policy: Thinker, outlet: Outlet, interlock: Interlock,
                  replan_s: float, dry_run: bool = False,
-                 steady: Callable[[], int] = time.monotonic_ns):
+                 steady: Callable[[], int] = time.monotonic_ns, follows_others: bool = False):
         self.pilot, self.outlet, self.interlock, self.steady = pilot, outlet, interlock, steady
         self.schedule = Schedule(replan_s)
-        self.helm = Helm(pilot, interlock, self.schedule, outlet, dry_run)
+        self.helm = Helm(pilot, interlock, self.schedule, outlet, dry_run, follows_others)
         self.decider = Decider(policy, self.helm)
         self._seen_ns = 0       # when the clock was looked at last
         self._unusable = ''     # what is wrong with what the robot was told last
@@ -257,6 +258,8 @@ class Commander:
         except NotReady as error:
             self.helm.hold(error.what, error.reason)
             return
+        if self.helm.dry_run:
+            return   # what is commanded is others', and theirs to look after
         is_commanding = self.helm.is_active and not self.interlock.is_taken
         stray = self.pilot.stray() if is_commanding else ''
         if stray and not self.interlock.stopped_by:

@@ -22,6 +22,7 @@ import traceback
 from .decision import Decision
 from .helm import Helm
 from .outlet import Thinker, Told
+from .shadow import Shadow
 from .worker import Worker
 from ..observe.image import ImageError
 from ..observe.instruction import InstructionError
@@ -44,6 +45,7 @@ class Decider:
         self.worker = Worker(self._work, 'decide')
         self._read = None       # the sentence whose embedding is at hand
         self._next = None       # the policy that takes over
+        self.shadow: Shadow | None = None  # another that decides on the same, and commands nothing
 
     def tell(self, sentence: str) -> None:
         """Note what the robot is told; it is read, and planned for on the images after."""
@@ -128,12 +130,15 @@ class Decider:
                 self._plan_soon()
                 return
             decision = pilot.in_time(decision)
+            before = pilot.commanded.copy()
             if decision.trajectory is not None:
                 self._note_switch(decision)
                 self.helm.send(decision.trajectory, decision.holds)
             pilot.stopwatch.lap('publish')
             stages_ms = {**decision.stages_ms, 'publish': pilot.stopwatch.laps_ms['publish']}
             self._settle(replace(decision, stages_ms=stages_ms))
+        if self.shadow is not None:
+            self.shadow.offer(decision, before, self.told)
 
     def _note_switch(self, decision: Decision) -> None:
         if not self.told.since_ns and not decision.holds:
@@ -141,7 +146,7 @@ class Decider:
 
     def _settle(self, decision: Decision) -> None:
         """Note whether the robot is commanded or held now, and report."""
-        if decision.is_stray:
+        if decision.is_stray and not self.helm.dry_run:
             self.helm.stop_by(STRAY, details=decision.refusal)
         elif decision.holds:
             self.helm.interlock.hold('plan not sent', decision.refusal)

@@ -70,7 +70,8 @@ class Decision:
     ``trajectory`` may be sent (None: go on as before); ``refusal`` says why the plan may not be,
     and what goes out then, if anything, is a hold: ``holds``. It leaves what is commanded at
     ``begins_ns``: sent later, it would be a step. ``is_stray``: the arm is not where it was
-    commanded to be. ``alignment`` is the plan's.
+    commanded to be. ``alignment`` is the plan's; ``planned`` is the plan as the model made it,
+    None where it made none. ``started_ns`` is when it was begun to be decided, by the clock.
     ``stages_ms``: 'transport' from the oldest image's stamp until the last one is here, 'wait'
     until it is decided on, 'convert', those of the model, 'check'; the commander adds 'publish'.
     0 where it did not come to that.
@@ -84,3 +85,5 @@ class Decision:
     begins_ns: int = 0
     is_stray: bool = False
     alignment: Mapping[str, float] = field(default_factory=dict)
+    planned: Trajectory | None = None
+    started_ns: int = 0

@@ -28,15 +28,19 @@ class Helm:
     """
     Sends, holds and stops; each under the pilot's lock.
 
-    With ``dry_run`` nothing counts as commanded. ``holds`` counts them, and what others command:
-    what was thought of before the last one must not be sent. To somebody who commands by hand
-    it yields: until they give back, only a stop is sent.
+    With ``dry_run`` nothing counts as commanded, but for what others command with
+    ``follows_others``. ``holds`` counts them, and what others command: what was thought of before
+    the last one must not be sent. To somebody who commands by hand it yields: until they give
+    back, only a stop is sent.
     """
 
     def __init__(self, pilot: Pilot, interlock: Interlock, schedule: Schedule, outlet: Outlet,
-                 dry_run: bool):
+                 dry_run: bool, follows_others: bool = False):
+        if follows_others and not dry_run:
+            raise ValueError('follow_commands is for a dry run: without one what others command '
+                             'is gone on from in any case')
         self.pilot, self.interlock, self.schedule = pilot, interlock, schedule
-        self.outlet, self.dry_run = outlet, dry_run
+        self.outlet, self.dry_run, self.follows_others = outlet, dry_run, follows_others
         self.is_active, self.holds = False, 0
 
     def send(self, trajectory: Trajectory, is_hold: bool) -> None:
@@ -48,7 +52,7 @@ class Helm:
     def begin(self) -> None:
         """Command from now on, from where the arm is or as it still brakes."""
         with self.pilot.lock:
-            if not self.pilot.is_moving or self.pilot.stray():
+            if not self.dry_run and (not self.pilot.is_moving or self.pilot.stray()):
                 self.pilot.commanded.clear()
             self.pilot.begin()
             self.interlock.begin()
@@ -89,8 +93,11 @@ class Helm:
             self.outlet.tell('info', 'given back')
 
     def overhear(self, trajectory: Trajectory) -> None:
-        """Note what somebody else commands; nothing counts in a dry run."""
+        """Note what somebody else commands; in a dry run only where it follows them."""
         with self.pilot.lock:
+            if self.dry_run and self.follows_others:
+                self.pilot.overheard(trajectory)
+                return
             self.holds += 1
             if not self.dry_run:
                 self.pilot.overheard(trajectory)

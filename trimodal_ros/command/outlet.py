@@ -44,6 +44,13 @@ class Outlet(Protocol):
     def tell(self, level: str, text: str) -> None: ...
 
 
+class ShadowOutlet(Protocol):
+    """Where the records of a policy that commands nothing, and words, go."""
+
+    def report(self, decision: Decision, told: Told, age_ms: float) -> None: ...
+    def tell(self, level: str, text: str) -> None: ...
+
+
 class TeleopOutlet(Protocol):
     """Where a person's commands, whether they command, and words go."""
 

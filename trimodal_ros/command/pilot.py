@@ -20,7 +20,7 @@ The live node and the lockstep simulator decide with this same class.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 from .arm import Arm, Check
@@ -52,13 +52,13 @@ class Pilot(Arm):
         self.planner, self.stopwatch = planner, stopwatch or Stopwatch()
         self._blender = Blender(self.rules.blending, self.rules.prefix_steps)
         self._binary = BinaryGrippers(robot)
-        self._began_ns = -NS_PER_S * 3600
+        self.began_ns = -NS_PER_S * 3600
         self._planned_for = ''
 
     def begin(self) -> None:
         """Ramp in from now on."""
         with self.lock:
-            self._began_ns = self.clock()
+            self.began_ns = self.clock()
 
     def decide(self) -> Decision:
         """
@@ -74,8 +74,12 @@ class Pilot(Arm):
             if not self.observer.instruction:
                 raise NotReady('no instruction')
             joined = self.join()
-        observation, received_ns = joined.observation(), joined.received_ns
+        observation = joined.observation()
         self.stopwatch.lap('convert')
+        return self.judge(observation, joined.received_ns, started_ns)
+
+    def judge(self, observation: Observation, received_ns: int, started_ns: int) -> Decision:
+        """Plan from an observation and check, as ``decide`` does; it started at ``started_ns``."""
         try:
             planned = self.planner(observation)
         except SpecError as error:  # not finite, or of another shape
@@ -85,7 +89,7 @@ class Pilot(Arm):
         self.stopwatch.lap('decode')  # what is left of it
         outcome = self._command(planned, observation)
         self.stopwatch.lap('check')
-        return self._decided(observation, received_ns, started_ns, outcome, planned.alignment)
+        return self._decided(observation, received_ns, started_ns, outcome, planned)
 
     def join(self) -> Joined:
         """Join the newest inputs with what is commanded. Raises NotReady."""
@@ -96,13 +100,14 @@ class Pilot(Arm):
             return self.observer.join(now_ns, self.commanded.position_at)
 
     def _decided(self, observation: Observation, received_ns: int, started_ns: int,
-                 outcome: Outcome, alignment: Mapping[str, float] | None = None) -> Decision:
+                 outcome: Outcome, planned: Trajectory | None = None) -> Decision:
         stages_ms = {**dict.fromkeys(STAGES, 0.0),
                      'transport': (received_ns - observation.stamp_ns) / 1e6,
                      'wait': (started_ns - received_ns) / 1e6, **self.stopwatch.laps_ms}
         return Decision(observation, outcome.trajectory, outcome.refusal, stages_ms,
                         bool(outcome.refusal) and outcome.trajectory is not None,
-                        outcome.begins_ns, outcome.is_stray, alignment or {})
+                        outcome.begins_ns, outcome.is_stray,
+                        {} if planned is None else planned.alignment, planned, started_ns)
 
     def _command(self, planned: Trajectory, observation: Observation) -> Outcome:
         now_ns = self.clock()
@@ -166,7 +171,7 @@ class Pilot(Arm):
         planned = replace(planned, robot=self.robot)  # whose limits count, not the checkpoint's
         check_first_step(planned, measured_J, now_ns, rules.max_first_step_rad)
         planned = self._blender.blend(planned, observation.instruction, self.commanded, now_ns)
-        planned = ramp_in(planned, now_ns, self._began_ns, rules.ramp_s)
+        planned = ramp_in(planned, now_ns, self.began_ns, rules.ramp_s)
         lead = lead_in(self.commanded, now_ns, measured_J)
         planned = self._binary.snap(planned, lead)
         if rules.on_limit == 'clamp':
@@ -202,7 +207,7 @@ class Pilot(Arm):
     def forget(self, seen_ns: int) -> Trajectory | None:
         """Forget all that bears a stamp, the instruction not; return a hold as an Arm does."""
         with self.lock:
-            self._began_ns = self.clock()  # of the time before, it would stretch the ramp
+            self.began_ns = self.clock()  # of the time before, it would stretch the ramp
             self._blender.forget()
             self._binary.forget()
             self.guard.forget()

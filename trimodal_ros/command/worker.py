@@ -28,11 +28,16 @@ class Worker:
     def __init__(self, work: Callable[[], None], name: str):
         self._work, self._name = work, name
         self._due, self._ends = threading.Event(), threading.Event()
-        self._thread = None
+        self._thread, self._is_working = None, False
 
     @property
     def is_due(self) -> bool:
         return self._due.is_set()
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether it is at work or about to be."""
+        return self.is_running and (self._due.is_set() or self._is_working)
 
     @property
     def is_running(self) -> bool:
@@ -41,7 +46,7 @@ class Worker:
     def start(self) -> None:
         """Start; an earlier run must have ended."""
         self._due.clear()
-        self._ends = threading.Event()
+        self._ends, self._is_working = threading.Event(), False
         self._thread = threading.Thread(
             target=self._run, args=[self._ends], name=self._name, daemon=True)
         self._thread.start()
@@ -67,7 +72,9 @@ class Worker:
     def _run(self, ends: threading.Event) -> None:
         while True:
             self._due.wait()
+            self._is_working = True   # before it is due no more: in between nobody is told idle
             self._due.clear()
             if ends.is_set():
                 return
             self._work()
+            self._is_working = False

@@ -22,6 +22,7 @@ from typing import Annotated
 import tyro
 
 from .page import write_json
+from .replay.__main__ import replay
 from .search import search
 from ..command.blend import Blending
 from ..command.decision import OnLimit, Rules
@@ -170,10 +171,12 @@ def guard(checkpoint: Path, json_file: Annotated[Path | None, tyro.conf.arg(name
 
 def main(args: list[str] | None = None) -> None:
     with one_line_errors():
-        tyro.extras.subcommand_cli_from_dict(
+        code = tyro.extras.subcommand_cli_from_dict(
             {'rollout': rollout, 'alignment': alignment, 'search': search,
-             'guard': guard}, args=args,
+             'guard': guard, 'replay': replay}, args=args,
             prog='trimodal_ros.evaluate', description='What a checkpoint is worth.')
+    if code:
+        raise SystemExit(code)
 
 
 if __name__ == '__main__':

@@ -135,14 +135,15 @@ class Conductor:
         self._wait(future.done, node, f'service {name!r} did not answer')
         return future.result()
 
-    def _wait(self, condition: Callable[[], bool], node: str, complaint: str) -> None:
+    def _wait(self, condition: Callable[[], bool], node: str, complaint: str,
+              pause_s: float = POLL_S) -> None:
         deadline = time.monotonic() + SERVICE_TIMEOUT_S
         while not condition():
             self._check()
             if time.monotonic() > deadline:
                 raise ConductorError(
                     f'{complaint} within {SERVICE_TIMEOUT_S:g} s; {self._log_of(node)}')
-            time.sleep(POLL_S)
+            time.sleep(pause_s)
 
     def _check(self) -> None:
         if self._processes is not None:
@@ -165,13 +166,15 @@ class Conductor:
         self.transition(Transition.TRANSITION_CONFIGURE, node)
         self.activate(node)
 
-    def activate(self, node: str = 'policy', resume: bool = False) -> None:
+    def activate(self, node: str = 'policy', pause_s: float = POLL_S,
+                 resume: bool = False) -> None:
         """
-        Activate a policy, as soon as its inputs are alive: it refuses before.
+        Activate a policy, as soon as its inputs are alive: it refuses, and logs so, before.
 
         ``resume`` does what somebody does who has moved the arm: a stop because of that is ended.
         """
-        self._wait(lambda: self._try_activating(node, resume), node, f'{node} was not activated')
+        self._wait(lambda: self._try_activating(node, resume), node,
+                   f'{node} was not activated', pause_s)
 
     def _try_activating(self, node: str, resume: bool) -> bool:
         request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_ACTIVATE))

@@ -29,14 +29,18 @@ def decision_message(decision: Decision, told: Told, age_ms: float,
     Return the record of a decision, stamped with its observation's time.
 
     ``instruction_id`` counts the sentences the robot was told, ``instruction_since_ns`` is when
-    the first command for this one went out, 0 before.
+    the first command for this one went out, 0 before; ``started_ns`` is when this decision was
+    begun, by the node's clock. ``planned`` and ``sent`` say whether there is a plan, and what was
+    sent, on the topics of these.
     """
     values = {
         'instruction': decision.observation.instruction, 'instruction_id': str(told.number),
         'instruction_since_ns': str(told.since_ns), 'checkpoint': checkpoint_hash,
-        'age_ms': f'{age_ms:.3f}',
+        'planned': str(decision.planned is not None).lower(),
+        'sent': str(decision.trajectory is not None).lower(),
+        'started_ns': str(decision.started_ns), 'age_ms': f'{age_ms:.3f}',
         **{f'{stage}_ms': f'{value:.3f}' for stage, value in decision.stages_ms.items()},
-        **{name: f'{value:.4f}' for name, value in decision.alignment.items()}}
+        **{name: repr(value) for name, value in decision.alignment.items()}}
     level = DiagnosticStatus.WARN if decision.refusal else DiagnosticStatus.OK
     return DiagnosticArray(header=ROS_TYPES.header(decision.observation.stamp_ns), status=[
         status('decision', level, decision.refusal or 'commanded', values)])

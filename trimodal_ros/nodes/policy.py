@@ -18,13 +18,15 @@ The policy as a lifecycle node: camera images, joint states and a sentence in, m
 Subscribes to an image topic a camera, as the robot YAML names them, ``joint_states``,
 ``instruction`` (latched), ``robot_description`` and, if named, a stop topic; publishes
 ``joint_trajectory``, or the topics of the YAML's controllers, or, in a dry run, the same under
-``~/debug/``; ``~/decision``,
-``~/debug/alignment/*``, ``/diagnostics`` and ``stopped`` (latched). Hears on ``joint_trajectory``
-what others command, and gives way while ``takeover`` says that somebody commands by hand.
+``~/debug/``; ``~/decision``, ``~/debug/plan``, ``~/debug/alignment/*``, ``/diagnostics`` and
+``stopped`` (latched); of a second checkpoint, which decides on the same and commands nothing,
+``~/shadow/*``. Hears on the controllers' topics what others command, and gives way while
+``takeover`` says that somebody commands by hand.
 
 Needs the lifecycle transitions configure and activate, by service ``~/change_state``. Services
-(std_srvs/Trigger): ``~/stop``, ``~/resume``, and ``~/load_checkpoint``, which takes over the
-folder that the parameter checkpoint names.
+(std_srvs/Trigger): ``~/stop``, ``~/resume``, ``~/load_checkpoint``, which takes over the folder
+that the parameter checkpoint names, ``~/load_shadow``, which does so for shadow_checkpoint, and
+``~/progress``, which tells who plays a recording how far this node has got with it.
 
 A shell: when to decide and when to hold is in ``command/commander.py``.
 """
@@ -36,12 +38,12 @@ from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
 from sensor_msgs.msg import JointState
-from std_msgs.msg import Bool, Float64, String
+from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from .checkpoint_loader import CheckpointLoader
-from .decision_message import decision_message
+from .decision_topics import DecisionTopics
 from .policy_diagnostics import PolicyDiagnostics
 from .policy_parameters import (
     check_replan_period,
@@ -51,12 +53,15 @@ from .policy_parameters import (
     read_interlock,
     read_rules,
 )
+from .policy_progress import ProgressService
+from .policy_shadow import Shadows
 from .robot_parameters import optional, read_robot
 from .ros import (
     HEAR_COMMANDS_QOS,
     LATCHED_QOS,
     log_traceback,
     now_ns,
+    on_incompatible_qos,
     parameter,
     qualified,
     ROS_TYPES,
@@ -68,7 +73,6 @@ from .voice import Voice
 from ..command.commander import Commander
 from ..command.decider import STRAY
 from ..command.decision import Decision
-from ..command.guard import SCORES
 from ..command.interlock import Stop
 from ..command.message import to_messages
 from ..command.outlet import Told
@@ -103,6 +107,7 @@ class PolicyNode(LifecycleNode):
         self.create_service(Trigger, '~/stop', self._on_stop)
         self.create_service(Trigger, '~/resume', self._on_resume)
         self._checkpoints = CheckpointLoader(self)
+        self._progress, self.shadows = ProgressService(self), Shadows(self)
 
     # -- life cycle
 
@@ -119,6 +124,7 @@ class PolicyNode(LifecycleNode):
         robot, workspace = read_robot(self, self._description)
         check_replan_period(parameter(self, 'replan_period_s'), robot)
         policy = self._checkpoints.first(robot)
+        shadow = self._checkpoints.first_shadow(robot)
         checks = {} if workspace is None else {'check': workspace.check}
         pilot = Pilot(robot, policy.plan, lambda: now_ns(self), read_rules(self),
                       read_guard(self), policy.stopwatch, **checks)
@@ -126,22 +132,23 @@ class PolicyNode(LifecycleNode):
         self._open_topics(robot)
         self._hears_itself = 0 if optional(self, 'dry_run') else 1
         self.commander = Commander(pilot, policy, self, read_interlock(self, self._stopped),
-                                   parameter(self, 'replan_period_s'), optional(self, 'dry_run'))
+                                   parameter(self, 'replan_period_s'), optional(self, 'dry_run'),
+                                   follows_others=optional(self, 'follow_commands'))
+        self.shadows.cast(self.commander, shadow)
         self.commander.takeover.max_silence_s = optional(self, 'max_takeover_age_s')
         self._listen(robot)
 
     def _open_topics(self, robot: RobotSpec) -> None:
-        self._command = TrajectoryPublishers(self, robot, self._complain_callback,
-                                             '~/debug/' if optional(self, 'dry_run') else '')
-        self._decision = self.create_publisher(DiagnosticArray, '~/decision', 10)
+        self._command = TrajectoryPublishers(
+            self, robot, lambda topic: on_incompatible_qos(topic, self._complain),
+            '~/debug/' if optional(self, 'dry_run') else '')
+        self._decisions = DecisionTopics(self, '~/decision', '~/debug')
         self._diagnosis = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        self._alignment = {name: self.create_publisher(Float64, f'~/debug/alignment/{name}', 10)
-                           for name in SCORES}
-        self._parts += [*self._command.publishers, self._decision, self._diagnosis,
-                        *self._alignment.values()]
+        self._parts += [*self._command.publishers, self._decisions, self._diagnosis]
 
     def _listen(self, robot: RobotSpec) -> None:
         commander = self.commander
+        self._progress.begin()
         for camera in robot.cameras:
             self._subscribe(image_class(camera), camera.topic, SENSOR_QOS,
                             lambda message, name=camera.name: commander.on_image(name, message))
@@ -179,17 +186,13 @@ class PolicyNode(LifecycleNode):
 
     def _subscribe(self, message_class, topic: str, qos, callback) -> None:
         self._parts.append(self.create_subscription(
-            message_class, topic, callback, qos, event_callbacks=SubscriptionEventCallbacks(
-                incompatible_qos=self._complain_callback(topic))))
+            message_class, topic, self._progress.counted(topic, callback), qos,
+            event_callbacks=SubscriptionEventCallbacks(
+                incompatible_qos=on_incompatible_qos(topic, self._complain))))
 
-    def _complain_callback(self, topic: str):
-        def complain(event) -> None:
-            policy = event.last_policy_kind.name.removeprefix('RMW_QOS_POLICY_')
-            text = (f'{topic}: {event.total_count} publishers or subscribers of it offer or ask '
-                    f'for an incompatible {policy}, and nothing arrives')
-            self.diagnostics.complaints[topic] = text
-            self.get_logger().error(text)
-        return complain
+    def _complain(self, topic: str, text: str) -> None:
+        self.diagnostics.complaints[topic] = text
+        self.get_logger().error(text)
 
     def on_activate(self, state: State) -> TransitionCallbackReturn:
         wrong = self.commander.why_not_ready()
@@ -226,8 +229,10 @@ class PolicyNode(LifecycleNode):
     def _release(self) -> None:
         if self.commander is not None and self.diagnostics.decisions:
             self.get_logger().info(self.diagnostics.table())
+        self.shadows.end(self.commander)
         for part in self._parts:
-            destroy = {'Timer': self.destroy_timer, 'Subscription': self.destroy_subscription}
+            destroy = {'Timer': self.destroy_timer, 'Subscription': self.destroy_subscription,
+                       'DecisionTopics': DecisionTopics.close}
             destroy.get(type(part).__name__, self.destroy_publisher)(part)
         self._parts, self.commander = [], None
 
@@ -272,10 +277,8 @@ class PolicyNode(LifecycleNode):
         """Publish the record of a decision and the alignment of its plan."""
         age_ms = (now_ns(self) - decision.observation.stamp_ns) / 1e6
         self.diagnostics.note(decision, age_ms)
-        self._decision.publish(decision_message(
-            decision, told, age_ms, self.commander.decider.policy.content_hash))
-        for name, value in decision.alignment.items():
-            self._alignment[name].publish(Float64(data=value))
+        self._decisions.publish(decision, told, age_ms,
+                                self.commander.decider.policy.content_hash)
 
     def tell(self, level: str, text: str) -> None:
         """Log; a 'throttled error' that begins alike at most once a second."""

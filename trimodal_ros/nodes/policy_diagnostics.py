@@ -24,6 +24,7 @@ from .ros import ROS_TYPES
 from ..command.commander import Commander
 from ..command.decision import Decision
 from ..command.interlock import NO_INSTRUCTION
+from ..command.shadow import Shadow
 from ..evaluate.statistics import summarize_ms
 from ..observe.observer import NotReady
 from ..spec import NS_PER_S
@@ -58,6 +59,8 @@ class PolicyDiagnostics:
                  'timing': self._timing(), 'engine': self._engine(commander),
                  'limits': self._limits(commander),
                  'alignment': self._alignment(), 'graph': self._graph(commander, listeners)}
+        if commander.decider.shadow is not None:
+            parts['shadow'] = self._shadow(commander.decider.shadow)
         statuses = [status(f'{node}: {part}', *told) for part, told in parts.items()]
         for told in statuses:
             told.hardware_id = self.hardware
@@ -125,6 +128,15 @@ class PolicyDiagnostics:
         alignment = {} if self._newest is None else self._newest.alignment
         return DiagnosticStatus.OK, 'of the newest plan', {
             name: f'{value:.4f}' for name, value in alignment.items()}
+
+    @staticmethod
+    def _shadow(shadow: Shadow):
+        values = {'checkpoint': shadow.policy.content_hash, **{
+            name: str(getattr(shadow, name)) for name in
+            ('decisions', 'refused', 'skipped', 'failed', 'failure')}}
+        if shadow.failed:
+            return DiagnosticStatus.WARN, f'failed {shadow.failed} times: {shadow.failure}', values
+        return DiagnosticStatus.OK, f'{shadow.decisions} decisions beside', values
 
     def _graph(self, commander: Commander, listeners: int):
         values = {'listeners': str(listeners)}

@@ -43,6 +43,9 @@ from ..spec import RobotSpec
 TEXTS = {
     **ROBOT_TEXTS,
     'checkpoint': ('', 'Checkpoint folder; changed while active, ~/load_checkpoint takes it over'),
+    'shadow_checkpoint': ('', 'Checkpoint folder of a second policy that decides on the same and '
+                              "commands nothing, on ~/shadow/; '' for none; changed while active, "
+                              '~/load_shadow takes it over'),
     'device': ('auto', "Where a checkpoint's model runs: 'auto', 'cuda' or 'cpu'"),
     'precision': (Engine.precision, "Of a checkpoint's model: 'float32' or 'bfloat16'"),
     'compiling': (Engine.compiling, "Of a checkpoint's model, by torch.compile: 'off', 'on' or "
@@ -85,19 +88,24 @@ WHOLE_NUMBERS = {
     'resume_after': (3, 1, 100, 'Good observations in a row that end a hold'),
     'prefix_steps': (Rules.prefix_steps, 1, 16, "Steps that stay with blending 'prefix'"),
 }
-DRY_RUN = ('dry_run', (True, 'Publish to ~/debug/joint_trajectory instead of joint_trajectory'))
+SWITCHES = {
+    'dry_run': (True, 'Publish to ~/debug/joint_trajectory instead of joint_trajectory'),
+    'follow_commands': (False, 'In a dry run plan on from what others command, as a recording of '
+                               'them that is played does, instead of from where the arm is'),
+}
 
 
 def declare_parameters(node: Node) -> None:
     """Declare all of them: they are taken over on configure."""
-    declare_plain(node, {**TEXTS, **CORNERS, **dict([DRY_RUN])})
+    declare_plain(node, {**TEXTS, **CORNERS, **SWITCHES})
     declare_numbers(node, NUMBERS)
     declare_whole_numbers(node, WHOLE_NUMBERS)
 
 
 def judge_change(parameters: list[Parameter], configured: bool) -> SetParametersResult:
     """Refuse a change that would go unnoticed, as the node is configured already."""
-    taken_over = {*TEXTS, *CORNERS, *NUMBERS, *WHOLE_NUMBERS, DRY_RUN[0]} - {'checkpoint'}
+    taken_over = {*TEXTS, *CORNERS, *NUMBERS, *WHOLE_NUMBERS, *SWITCHES} - {
+        'checkpoint', 'shadow_checkpoint'}
     late = [parameter.name for parameter in parameters if parameter.name in taken_over]
     if not configured or not late:
         return SetParametersResult(successful=True)

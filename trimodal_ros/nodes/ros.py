@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 import signal
 import sys
 import threading
@@ -125,6 +126,15 @@ def parameter(node: Node, name: str):
         description = node.describe_parameter(name).description
         raise ValueError(f'parameter {name!r} is empty: {description}')
     return value
+
+
+def on_incompatible_qos(topic: str, complain: Callable[[str, str], None]) -> Callable:
+    """Return the callback for QoS that doesn't match; it complains of the topic, in words."""
+    def told(event) -> None:
+        policy = event.last_policy_kind.name.removeprefix('RMW_QOS_POLICY_')
+        complain(topic, f'{topic}: {event.total_count} publishers or subscribers of it offer or '
+                        f'ask for an incompatible {policy}, and nothing arrives')
+    return told
 
 
 def log_traceback(node: Node, what: str) -> None:

@@ -82,6 +82,11 @@ class OnnxPolicy:
         self._candidates = 1
 
     @property
+    def samples(self) -> bool:
+        """Tell whether chunks are drawn, so that there may be several candidates."""
+        return self.export.samples
+
+    @property
     def candidates(self) -> int:
         """Chunks that ``plan`` samples; raises ValueError as that of ``Policy``."""
         return self._candidates

@@ -157,6 +157,11 @@ class Policy(nn.Module):
         return self.normalizer.relative_J.device
 
     @property
+    def samples(self) -> bool:
+        """Tell whether chunks are drawn, so that there may be several candidates."""
+        return self.decoder.samples
+
+    @property
     def candidates(self) -> int:
         """
         Chunks that ``plan`` samples, to take the one that lies best with image and sentence.
@@ -255,18 +260,22 @@ class Policy(nn.Module):
         with self.autocast(self.precision):
             scene = self.see(images, *self.sentences.batch([observation.instruction]),
                              position_BJ, command_BJ)
-            chunk_NTJ = self._sample(scene, command_BJ, observation.stamp_ns)
+            chunk_NTJ = self.sample(scene, command_BJ, observation.stamp_ns)
             self._lap('decode')
-            z_motion_ND = self.embed_motion(chunk_NTJ).float()
+            z_motion_ND = self.embed_motion(chunk_NTJ)
+        return self.weigh(scene, chunk_NTJ, z_motion_ND)
+
+    def weigh(self, scene: Scene, chunk_NTJ: torch.Tensor, z_motion_ND: torch.Tensor) -> Proposal:
+        """Return candidates (rad) and how each lies with a scene, a batch of one."""
         image_sentence = (scene.z_image_BD.float() * scene.z_text_BD.float()).sum()
         return Proposal(chunk_NTJ.float().cpu().numpy(), float(image_sentence),
-                        (z_motion_ND @ scene.z_fused_BD[0].float()).cpu().numpy())
+                        (z_motion_ND.float() @ scene.z_fused_BD[0].float()).cpu().numpy())
 
     def autocast(self, precision: torch.dtype) -> torch.autocast:
         """Return the context in which the network computes in a precision."""
         return torch.autocast(self.device.type, precision, enabled=precision != torch.float32)
 
-    def _sample(self, scene: Scene, command_BJ: torch.Tensor, seed: int) -> torch.Tensor:
+    def sample(self, scene: Scene, command_BJ: torch.Tensor, seed: int) -> torch.Tensor:
         """Return the candidates [N, T, J] in rad for a batch of one."""
         noise_NTJ = None
         if self.decoder.samples:

@@ -1,0 +1,147 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+What a policy would have done at one moment of a recording.
+
+Offline replay and a live node in a dry run give the same records, and so do the topics
+``~/decision`` and ``~/debug/joint_trajectory`` of a node that was recorded.
+Shapes: T steps of a chunk, J joints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+import re
+from typing import get_args, Literal
+
+import numpy as np
+
+from ...spec import NS_PER_S, RobotSpec, Trajectory
+
+Status = Literal['commanded', 'refused', 'late']
+STATUSES = get_args(Status)
+LATE = 'late'
+# How refusals begin: command/pilot.py, limits.py, arm.py, chunk.py, guard.py and workspace.py.
+LIMITS = re.compile(r"joint '(?P<joint>[^']*)'(, before|: the plan)")
+BEGINNINGS = {LATE: re.compile('late'), 'limits': LIMITS,
+              'arm is elsewhere': re.compile("joint '[^']*': measured"),
+              'expired': re.compile('the chunk ends'), 'guard': re.compile('guard'),
+              'workspace': re.compile('frame '), 'not a plan': re.compile('position_TJ')}
+OTHER = 'other'
+REASONS = (*BEGINNINGS, OTHER)
+# Cosines: of what was seen and said with each other, and of both with a motion.
+ALIGNMENTS = ('image_sentence', 'scene_motion', 'scene_recorded')
+
+
+@dataclass(frozen=True, eq=False)
+class ReplayedDecision:
+    """
+    One decision of a replayed policy, and what was really commanded from then on.
+
+    ``stamp_ns`` is the capture time of the oldest image it was decided on, ``decided_ns`` when,
+    by the clock of the recording. ``planned_TJ`` is what the policy planned for ``stamp_ns`` and
+    1 to T steps, in rad; ``recorded_TJ`` what was commanded then. Both are NaN where that is not
+    known: past the end of the recording, and of a plan that was only heard, what it was too late
+    for. ``trajectory`` is what the node would send, None where nothing; ``refusal`` says why the
+    plan may not be sent, the trajectory then is a hold. ``alignment`` has some of ALIGNMENTS.
+    ``swapped_TJ`` is the plan for another sentence, None where it was not asked for.
+    ``stages_ms`` as of a Decision; ``age_ms`` is how old the oldest image was when the command
+    went out, None where thinking took no time, as offline.
+    """
+
+    episode: str
+    instruction: str
+    stamp_ns: int
+    decided_ns: int
+    planned_TJ: np.ndarray
+    recorded_TJ: np.ndarray
+    trajectory: Trajectory | None = None
+    refusal: str = ''
+    alignment: Mapping[str, float] = field(default_factory=dict)
+    swapped_TJ: np.ndarray | None = None
+    stages_ms: Mapping[str, float] = field(default_factory=dict)
+    age_ms: float | None = None
+
+    @property
+    def status(self) -> Status:
+        if not self.refusal:
+            return 'commanded'
+        return 'late' if self.reason == LATE else 'refused'
+
+    @property
+    def reason(self) -> str:
+        """Why the plan may not be sent, in a word or two, one of REASONS; '' if it may."""
+        return reason_of(self.refusal)
+
+    @property
+    def refused_joint(self) -> str:
+        """The joint whose limits refuse the plan, '' where it isn't that."""
+        found = LIMITS.match(self.refusal)
+        return found['joint'] if found else ''
+
+    @classmethod
+    def make_example(cls, robot: RobotSpec | None = None, number: int = 0) -> ReplayedDecision:
+        """Return the decision of a policy that is 0.01 rad off at all joints, of an episode."""
+        robot = robot or RobotSpec.make_example()
+        stamp_ns = (1000 + number) * robot.step_ns
+        phase_T = (number + 1 + np.arange(robot.horizon)) / 10
+        recorded_TJ = np.outer(np.sin(phase_T), (robot.upper_J - robot.lower_J) / 4)
+        planned_TJ = recorded_TJ + 0.01
+        time_s_T = (1 + np.arange(robot.horizon)) / robot.rate_hz
+        return cls(
+            'example/seed_000000', 'put the red cube on the plate', stamp_ns,
+            stamp_ns + NS_PER_S // 100, planned_TJ, recorded_TJ,
+            Trajectory(robot, stamp_ns, time_s_T, planned_TJ),
+            alignment={'image_sentence': 0.6, 'scene_motion': 0.7, 'scene_recorded': 0.65},
+            swapped_TJ=recorded_TJ + 0.3, stages_ms={'transport': 10.0}, age_ms=22.0)
+
+
+def reason_of(refusal: str) -> str:
+    """
+    Return why a plan may not be sent, one of REASONS; '' for no refusal.
+
+    >>> reason_of("joint 'elbow', before 0.40 s: 2.910 rad is outside [-1.69, 1.69] rad")
+    'limits'
+    """
+    if not refusal:
+        return ''
+    return next((reason for reason, begins in BEGINNINGS.items() if begins.match(refusal)), OTHER)
+
+
+def unknown_chunk(robot: RobotSpec) -> np.ndarray:
+    """Return the chunk [T, J] of which nothing is known."""
+    return np.full((robot.horizon, len(robot.joints)), np.nan)
+
+
+def heard_chunk(trajectory: Trajectory, robot: RobotSpec) -> np.ndarray:
+    """
+    Return the chunk [T, J] behind a trajectory that a node sent, NaN for steps it left out.
+
+    Steps lie at whole periods from the stamp on; the last one was put off so that braking to it
+    is even (command/chunk.py).
+
+    >>> robot = RobotSpec.make_example()
+    >>> planned = Trajectory.make_example(robot)
+    >>> bool((heard_chunk(planned, robot) == planned.position_TJ).all())
+    True
+    """
+    chunk_TJ = unknown_chunk(robot)
+    step_N = trajectory.time_s_T * robot.rate_hz - 1
+    for step, position_J in zip(step_N[:-1], trajectory.position_TJ):
+        if abs(step - round(step)) < 1e-6 and 0 <= round(step) < robot.horizon:
+            chunk_TJ[round(step)] = position_J
+    chunk_TJ[-1] = trajectory.position_TJ[-1]
+    return chunk_TJ

@@ -1,0 +1,179 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+Decisions as a policy node tells them on its topics, put together again.
+
+A live node in a dry run is heard so, and a recording of a node, or of its shadow. Messages are
+duck-typed: of ROS, or of a bag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from operator import attrgetter
+from pathlib import Path
+
+import numpy as np
+
+from .decisions import heard_chunk, ReplayedDecision, unknown_chunk
+from ...command.decision import STAGES
+from ...command.guard import SCORES
+from ...command.message import from_message
+from ...observe.stamp import stamp_ns
+from ...record.episode import EpisodeError
+from ...record.moments import Replay
+from ...record.reader import read_messages
+from ...record.selection import TRAJECTORY
+from ...spec import RobotSpec, SpecError, Trajectory
+
+PENDING = 32   # decisions for whose plan there is still time to come: topics overtake each other
+SHADOW = 'shadow'
+# Of the policy that commands or rehearses, and of its shadow: decision, plan, and what was sent.
+TOPICS = {'': ('decision', 'debug/plan', 'debug/joint_trajectory'),
+          SHADOW: ('shadow/decision', 'shadow/plan', 'shadow/joint_trajectory')}
+
+
+class Hearing:
+    """Puts together what comes on the topics of one policy, in any order; for one episode."""
+
+    def __init__(self, episode: str, robot: RobotSpec):
+        self._episode, self._robot = episode, robot
+        self._told: list = []
+        self._plans: dict[int, Trajectory] = {}
+        self._sent: dict[int, Trajectory] = {}
+
+    def hear_plan(self, message) -> None:
+        """Take a plan as the model made it. Raises SpecError for one of another robot."""
+        self._keep(self._plans, message)
+
+    def hear_trajectory(self, message) -> None:
+        """Take what was sent, or would have been. Raises SpecError for one of another robot."""
+        self._keep(self._sent, message)
+
+    def _keep(self, kept: dict[int, Trajectory], message) -> None:
+        trajectory = from_message(message, self._robot)
+        kept.setdefault(trajectory.stamp_ns, trajectory)   # a hold may follow it at once
+        while len(kept) > 2 * PENDING:   # holds among them, which nobody asks for
+            del kept[next(iter(kept))]
+
+    def hear_decision(self, message) -> None:
+        """Take the record of a decision."""
+        self._told.append(message)
+
+    @property
+    def decisions(self) -> int:
+        """Records that have not been asked for yet."""
+        return len(self._told)
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether every plan and trajectory that the records tell of has come."""
+        return all(self._has(message) for message in self._told)
+
+    def _has(self, message) -> bool:
+        stamp, values = stamp_ns(message.header.stamp), _values(message)
+        return ((values.get('planned') != 'true' or stamp in self._plans)
+                and (values.get('sent') != 'true' or stamp in self._sent))
+
+    def ready(self, at_end: bool = False) -> Iterator[ReplayedDecision]:
+        """Yield, in order, the decisions that nothing more will come for; at the end, all."""
+        while self._told and (at_end or len(self._told) > PENDING):
+            yield self._decision(self._told.pop(0))
+
+    def _decision(self, message) -> ReplayedDecision:
+        stamp, status, values = stamp_ns(message.header.stamp), message.status[0], _values(message)
+        plan, sent = self._plans.pop(stamp, None), self._sent.pop(stamp, None)
+        refusal = '' if status.message == 'commanded' else status.message
+        planned_TJ = unknown_chunk(self._robot)
+        if plan is not None:
+            planned_TJ = plan.position_TJ
+        elif sent is not None and not refusal:
+            planned_TJ = heard_chunk(sent, self._robot)
+        stages_ms = {stage: float(values[f'{stage}_ms']) for stage in STAGES
+                     if f'{stage}_ms' in values}
+        began_ns = stamp + round(1e6 * (stages_ms.get('transport', 0) + stages_ms.get('wait', 0)))
+        return ReplayedDecision(
+            self._episode, values['instruction'], stamp, int(values.get('started_ns', began_ns)),
+            planned_TJ, unknown_chunk(self._robot), sent, refusal,
+            {name: float(values[name]) for name in SCORES if name in values},
+            stages_ms=stages_ms, age_ms=float(values['age_ms']))
+
+
+def _values(message) -> dict[str, str]:
+    return {value.key: value.value for value in message.status[0].values}
+
+
+def read_heard(path: Path, robot: RobotSpec, content_hash: str,
+               policy: str = 'policy') -> list[ReplayedDecision]:
+    """
+    Return the recorded decisions of one checkpoint, whether it commanded or was the shadow.
+
+    ``policy`` is the node's name. Raises EpisodeError for a recording without any, which tells
+    whose it has.
+    """
+    hearings = {'': Hearing(str(path), robot), SHADOW: Hearing(str(path), robot)}
+    take, decisions = {}, set()
+    for name, hearing in hearings.items():
+        decision, plan, trajectory = (f'{policy}/{topic}' for topic in TOPICS[name])
+        take.update({decision: hearing.hear_decision, plan: hearing.hear_plan,
+                     trajectory: hearing.hear_trajectory})
+        decisions.add(decision)
+    take[TRAJECTORY] = hearings[''].hear_trajectory
+    decided, found = set(), []
+    for topic, _, message in read_messages(path, list(take)):
+        if topic in decisions:
+            decider = _values(message)['checkpoint']
+            decided.add(decider)
+            if decider != content_hash:
+                continue
+        try:
+            take[topic](message)
+        except SpecError:   # of the robot's other arm, or a person's
+            continue
+        found += [each for hearing in hearings.values() for each in hearing.ready()]
+    found += [each for hearing in hearings.values() for each in hearing.ready(at_end=True)]
+    if not found:
+        raise EpisodeError(f'{path}: no decision of the checkpoint {content_hash}; recorded are '
+                           f'those of {", ".join(sorted(decided)) or "none"}')
+    return sorted(found, key=attrgetter('stamp_ns'))
+
+
+def with_recorded(path: Path, robot: RobotSpec, decisions: Iterable[ReplayedDecision]
+                  ) -> Iterator[ReplayedDecision]:
+    """
+    Yield decisions, which come in the order of their stamps, with what was commanded from then on.
+
+    Steps past what is known, at the end of the recording, are NaN. Raises EpisodeError.
+    """
+    replay, waiting, asked = Replay(path, robot), iter(decisions), {}
+    coming = next(waiting, None)
+    for topic, time_ns, message in read_messages(path, replay.topics):
+        while coming is not None and coming.decided_ns <= time_ns:
+            if coming.stamp_ns not in asked:
+                replay.chunks.ask(coming.stamp_ns)
+                asked[coming.stamp_ns] = coming
+            coming = next(waiting, None)
+        replay.feed(topic, time_ns, message)
+        for stamp, chunk_TJ in replay.chunks.finished():
+            yield replace(asked.pop(stamp), recorded_TJ=chunk_TJ)
+    for each in [coming, *waiting] if coming is not None else []:
+        replay.chunks.ask(each.stamp_ns)
+        asked[each.stamp_ns] = each
+    known_ns = replay.chunks.end(replay.now_ns)
+    for stamp, chunk_TJ in replay.chunks.finished():
+        ends_ns_T = stamp + robot.step_ns * (1 + np.arange(robot.horizon))
+        chunk_TJ[ends_ns_T > known_ns] = np.nan
+        yield replace(asked.pop(stamp), recorded_TJ=chunk_TJ)

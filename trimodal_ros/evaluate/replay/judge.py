@@ -1,0 +1,241 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+Judges the decisions of one policy in one recording, one after another, in bounded memory.
+
+Shapes: T steps of a chunk, J joints.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from . import measures
+from .decisions import ReplayedDecision
+from .result import Moment
+from .tally import Tally
+from .thinned import Thinned
+from .worst import Worst
+from ...spec import NS_PER_S, RobotSpec
+
+STRETCH_S = 10.0      # what intervals are drawn from where there are few episodes
+MOST_STRETCHES = 512  # of an episode: longer ones are joined
+MOST_DECISIONS, MOST_STEPS = 1000, 3000   # of an episode that are drawn
+JERK_STEPS = 3        # before a step that its jerk depends on
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """
+    What decisions are judged by.
+
+    ``period_s`` is how often one is due; a gripper above ``open_above_J`` (rad) is open, other
+    joints have any value there; ``positions_m`` is where the tool is, [T, 3] in m for
+    joints [T, J], None where no URDF tells.
+    """
+
+    robot: RobotSpec
+    period_s: float
+    open_above_J: np.ndarray
+    tolerance_rad: float = 0.05
+    positions_m: Callable[[np.ndarray], np.ndarray] | None = None
+
+
+@dataclass(eq=False)
+class Judged:
+    """
+    What came of one policy in one recording.
+
+    ``stretches`` have sums and counts by measure. Rows of ``decisions`` are as the fields of a
+    Series, of ``steps`` a time in s and what was recorded and planned [J].
+    """
+
+    tally: Tally
+    decisions: Thinned
+    steps: Thinned
+    worst: list[Moment]
+    stretches: list[dict[str, tuple[float, float]]]
+    instructions: dict[str, Tally]
+    refusals: Counter = field(default_factory=Counter)
+    count: int = 0
+
+
+class Judge:
+    """Takes decisions in order; ``end`` returns what came of them."""
+
+    def __init__(self, yardstick: Yardstick, start_ns: int):
+        self._by, self._robot, self._start_ns = yardstick, yardstick.robot, start_ns
+        self._judged = Judged(Tally(self._robot), Thinned(MOST_DECISIONS), Thinned(MOST_STEPS),
+                              [], [], {})
+        self._worst, self._before = Worst(), None
+        self._tail_NJ = np.empty((0, len(self._robot.joints)))
+        self._stretch_s, self._stretch, self._stretch_end_s = STRETCH_S, {}, STRETCH_S
+
+    def add(self, decision: ReplayedDecision) -> None:
+        """Judge one decision."""
+        tally = Tally(self._robot)
+        time_s = (decision.stamp_ns - self._start_ns) / NS_PER_S
+        error_TJ = self._add_errors(tally, decision)
+        self._add_outcome(tally, decision)
+        if self._before is not None:
+            self._add_change(tally, decision)
+        self._note_worst(decision, time_s, error_TJ, tally)
+        self._judged.decisions.add(self._row(decision, time_s, error_TJ))
+        self._keep(tally, decision.instruction, time_s)
+        self._judged.count += 1
+        self._judged.refusals.update([decision.reason] if decision.reason else [])
+        self._before = decision
+
+    def _add_errors(self, tally: Tally, decision: ReplayedDecision) -> np.ndarray:
+        by, planned_TJ, recorded_TJ = self._by, decision.planned_TJ, decision.recorded_TJ
+        error_TJ = measures.absolute_error(planned_TJ, recorded_TJ)
+        tally.add('action_error', error_TJ)
+        tally.add('within_tolerance',
+                  measures.within_tolerance(planned_TJ, recorded_TJ, by.tolerance_rad))
+        tally.add('gripper_accuracy', measures.gripper_agrees(
+            planned_TJ, recorded_TJ, by.open_above_J, self._robot.is_gripper_J))
+        if by.positions_m is not None:
+            tally.add('tool_error', measures.tool_distance(planned_TJ, recorded_TJ,
+                                                           by.positions_m))
+        if decision.swapped_TJ is not None:
+            tally.add('swap_sensitivity', np.abs(planned_TJ - decision.swapped_TJ))
+        for name, value in decision.alignment.items():
+            tally.add(name, value)
+        return error_TJ
+
+    def _add_outcome(self, tally: Tally, decision: ReplayedDecision) -> None:
+        tally.add('refused', decision.status == 'refused')
+        tally.add('limit_refused', decision.reason == 'limits')
+        tally.add('late', decision.status == 'late')
+        tally.add('missed', 0, 1)
+        tally.limit_joints += [name == decision.refused_joint for name in self._robot.joint_names]
+        tally.ages['input_age'].add((decision.decided_ns - decision.stamp_ns) / 1e6)
+        if decision.age_ms is not None:
+            tally.ages['command_age'].add(decision.age_ms)
+
+    def _add_change(self, tally: Tally, decision: ReplayedDecision) -> None:
+        """Compare with the decision before, and put its part of the motion behind the others."""
+        before, gap_ns = self._before, decision.stamp_ns - self._before.stamp_ns
+        steps = gap_ns / self._robot.step_ns
+        if gap_ns <= 0:   # cameras' clocks went back
+            self._tail_NJ = self._tail_NJ[:0]
+            return
+        self._add_gap(tally, gap_ns / NS_PER_S)
+        tally.add('decision_rate', 1.0, gap_ns / NS_PER_S)
+        if decision.instruction == before.instruction:
+            apart_TJ = measures.disagreement(before.planned_TJ, decision.planned_TJ, steps)
+            tally.add('plan_disagreement', apart_TJ)
+            tally.add('boundary_jump', apart_TJ[0])
+        carried_out = min(max(1, round(steps)), self._robot.horizon)
+        self._add_motion(tally, before, carried_out)
+        if round(steps) > self._robot.horizon:
+            self._tail_NJ = self._tail_NJ[:0]
+
+    def _add_gap(self, tally: Tally, gap_s: float) -> None:
+        count = measures.missed(gap_s, self._by.period_s)
+        if count:
+            tally.add('missed', count, count)
+
+    def _add_motion(self, tally: Tally, decision: ReplayedDecision, steps: int) -> None:
+        """Put the steps of a plan that were carried out behind those before."""
+        position_NJ = np.vstack([self._tail_NJ, decision.planned_TJ[:steps]])
+        jerk_NJ = measures.jerk(position_NJ, self._robot.rate_hz)
+        known_NJ = np.isfinite(jerk_NJ)
+        tally.add('jerk', np.where(known_NJ, jerk_NJ, 0.0).sum(axis=0), known_NJ.sum(axis=0))
+        self._tail_NJ = position_NJ[-JERK_STEPS:]
+        time_s = (decision.stamp_ns - self._start_ns) / NS_PER_S
+        for step in range(steps):
+            self._judged.steps.add((time_s + (step + 1) / self._robot.rate_hz,
+                                    decision.recorded_TJ[step], decision.planned_TJ[step]))
+
+    def _row(self, decision: ReplayedDecision, time_s: float, error_TJ: np.ndarray) -> tuple:
+        age_ms = (decision.decided_ns - decision.stamp_ns) / 1e6
+        cosines = (decision.alignment.get(name) for name in (
+            'image_sentence', 'scene_motion', 'scene_recorded'))
+        return (decision.stamp_ns, time_s, decision.status, known_mean(error_TJ), *cosines,
+                age_ms if decision.age_ms is None else decision.age_ms)
+
+    def _note_worst(self, decision: ReplayedDecision, time_s: float, error_TJ: np.ndarray,
+                    tally: Tally) -> None:
+        error_rad = known_mean(error_TJ)
+        if error_rad is not None:
+            self._worst.note(decision, time_s, 'action_error', error_rad, self._most(error_TJ))
+        if 'boundary_jump' in tally.sums:
+            jump_J = tally.sums['boundary_jump']
+            self._worst.note(decision, time_s, 'boundary_jump', float(jump_J.max()),
+                             self._most(jump_J[None]))
+        if decision.status != 'commanded':
+            self._worst.note(decision, time_s, decision.status, 1.0, decision.refusal)
+
+    def _most(self, value_TJ: np.ndarray) -> str:
+        joint = int(np.nansum(value_TJ, axis=0).argmax())
+        return f'{self._robot.joint_names[joint]} most'
+
+    def _keep(self, tally: Tally, instruction: str, time_s: float) -> None:
+        judged = self._judged
+        judged.tally += tally
+        judged.instructions.setdefault(instruction, Tally(self._robot))
+        judged.instructions[instruction] += tally
+        while time_s >= self._stretch_end_s:
+            self._end_stretch()
+        self._stretch = summed(self._stretch, tally.totals())
+
+    def _end_stretch(self) -> None:
+        stretches = self._judged.stretches
+        stretches.append(self._stretch)
+        if len(stretches) == MOST_STRETCHES:
+            stretches[:] = map(summed, stretches[::2], stretches[1::2])
+            self._stretch_s *= 2
+        self._stretch, self._stretch_end_s = {}, self._stretch_end_s + self._stretch_s
+
+    def end(self, end_ns: int) -> Judged:
+        """Return what came of the decisions; the recording ends at ``end_ns``."""
+        judged = self._judged
+        if self._before is not None:
+            tally = Tally(self._robot)
+            self._add_gap(tally, (end_ns - self._before.stamp_ns) / NS_PER_S)
+            self._add_motion(tally, self._before, self._robot.horizon)
+            self._keep(tally, self._before.instruction, 0.0)
+        judged.stretches.append(self._stretch)
+        judged.worst = self._worst.moments
+        return judged
+
+
+def known_mean(values: np.ndarray) -> float | None:
+    """
+    Return the mean of what is known, None where nothing is.
+
+    >>> known_mean(np.array([1.0, np.nan])), known_mean(np.array([np.nan]))
+    (1.0, None)
+    """
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else None
+
+
+def summed(first: Mapping[str, tuple[float, float]],
+           second: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    """
+    Return sums and counts of both.
+
+    >>> summed({'jerk': (1.0, 2)}, {'jerk': (0.5, 1), 'late': (0.0, 1)})
+    {'jerk': (1.5, 3), 'late': (0.0, 1)}
+    """
+    return {**first, **{name: (total + first.get(name, (0, 0))[0],
+                               count + first.get(name, (0, 0))[1])
+                        for name, (total, count) in second.items()}}

@@ -1,0 +1,187 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+Replays recordings offline on several processes.
+
+A process loads the checkpoints once and judges one recording after another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import as_completed, ProcessPoolExecutor
+from dataclasses import dataclass, field
+import multiprocessing
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .judge import Judge, Judged, Yardstick
+from .recording import Recording
+from .station import Settings
+from ...command.frame import FramePosition
+from ...observe.instruction import normalize_instruction
+from ...plan.batch import BatchPlanner
+from ...plan.checkpoint import check_fits, load_checkpoint, read_config
+from ...plan.normalize import JointStatistics
+from ...record.bag_metadata import message_counts
+from ...record.episode import EpisodeError, read_info, read_metadata
+from ...record.moments import COMPRESSED
+from ...spec import NS_PER_S, RobotSpec
+
+_WORKER = {}
+
+
+@dataclass(frozen=True)
+class Job:
+    """
+    What is to be judged and how, in plain data for every process.
+
+    ``checkpoints`` are the one to be judged and, if any, the baseline. ``urdf`` is its text, ''
+    for none, and ``tool_frame`` the link in it that is the tool. ``sentences`` are what a policy
+    is told instead, every ``swap_every`` decisions, 0 for never.
+    """
+
+    checkpoints: tuple[Path, ...]
+    settings: Settings = Settings()
+    tolerance_rad: float = Yardstick.tolerance_rad
+    urdf: str = ''
+    tool_frame: str = ''
+    sentences: tuple[str, ...] = ()
+    swap_every: int = 4
+
+    def robot(self) -> RobotSpec:
+        """Return the robot all checkpoints are for. Raises CheckpointError, or SpecError."""
+        robot, *others = (RobotSpec.from_dict(read_config(path)['robot'])
+                          for path in self.checkpoints)
+        for path, other in zip(self.checkpoints[1:], others):
+            check_fits(path, other, robot)
+        if self.urdf:
+            FramePosition(self.urdf, robot, self.tool_frame)
+        return robot
+
+    def yardstick(self, path: Path, robot: RobotSpec) -> Yardstick:
+        """
+        Return what decisions in a recording are judged by.
+
+        A gripper is open above the middle of what the checkpoint was trained on.
+        """
+        statistics = JointStatistics.from_dict(read_config(self.checkpoints[0])['normalization'])
+        positions_m = None if not self.urdf else FramePosition(
+            self.urdf, robot, self.tool_frame).positions_m
+        return Yardstick(robot, max(self.settings.replan_period_s, camera_period_s(path, robot)),
+                         np.array(statistics.chunk_offset), self.tolerance_rad, positions_m)
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What came of a recording: by checkpoint, in the order of the job's; none with a fault."""
+
+    path: Path
+    fault: str = ''
+    instruction: str = ''
+    outcome: str = ''
+    start_ns: int = 0
+    duration_s: float = 0.0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    judged: tuple[Judged, ...] = ()
+
+
+def camera_period_s(path: Path, robot: RobotSpec) -> float:
+    """Return the time between two images of the slowest camera, on average; 0 if unknown."""
+    counts = message_counts(path)
+    fewest = min(counts.get(camera.topic, 0) or counts.get(camera.topic + COMPRESSED, 0)
+                 for camera in robot.cameras)
+    duration_s = read_metadata(path)['duration']['nanoseconds'] / NS_PER_S
+    return duration_s / (fewest - 1) if fewest > 1 else 0.0
+
+
+def sentences_of(paths: list[Path]) -> tuple[str, ...]:
+    """Return what robots were told in recordings, those left out that can't be read."""
+    found = set()
+    for path in paths:
+        try:
+            found.add(normalize_instruction(read_info(path).instruction))
+        except ValueError:   # told when it is judged
+            continue
+    return tuple(sorted(found - {''}))
+
+
+def judge_recordings(paths: list[Path], job: Job, workers: int) -> Iterator[Outcome]:
+    """
+    Yield what comes of recordings, as they are done.
+
+    Raises CheckpointError or SpecError before any is read.
+    """
+    job.robot()
+    for checkpoint in job.checkpoints:
+        load_checkpoint(checkpoint)   # here, where the reason isn't lost
+    if workers == 1 or len(paths) == 1:
+        threads = torch.get_num_threads()
+        _start(job)
+        yield from map(judge_recording, paths)
+        torch.set_num_threads(threads)
+        return
+    context = multiprocessing.get_context('spawn')
+    pool = ProcessPoolExecutor(min(workers, len(paths)), context, _start, (job,))
+    try:
+        for done in as_completed([pool.submit(judge_recording, path) for path in paths]):
+            yield done.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start(job: Job) -> None:
+    torch.set_num_threads(1)   # as the node has: sums come out otherwise in another order
+    _WORKER['job'], _WORKER['robot'] = job, job.robot()
+    _WORKER['planners'] = [BatchPlanner(load_checkpoint(path)) for path in job.checkpoints]
+
+
+def judge_recording(path: Path) -> Outcome:
+    """Return what comes of one recording; what is wrong with it is told in its ``fault``."""
+    job, robot = _WORKER['job'], _WORKER['robot']
+    try:
+        recording = Recording(path, robot)
+        yardstick, start_ns = job.yardstick(path, robot), recording.start_ns
+    except (ValueError, OSError, KeyError) as error:
+        return Outcome(path, named(path, error))
+    judges = [Judge(yardstick, start_ns) for _ in _WORKER['planners']]
+    fault = ''
+    try:
+        for place, decision in recording.replay(_WORKER['planners'], job.settings, job.sentences,
+                                                job.swap_every):
+            judges[place].add(decision)
+    except (EpisodeError, OSError) as error:
+        fault = named(path, error)
+    return _outcome(recording, judges, fault)
+
+
+def _outcome(recording: Recording, judges: list[Judge], fault: str) -> Outcome:
+    end_ns = recording.now_ns or recording.start_ns
+    judged = tuple(judge.end(end_ns) for judge in judges)
+    if not judged[0].count and not fault:
+        fault = (f'{recording.path}: nothing could be decided on: '
+                 f'{", ".join(recording.holds) or "no complete set of inputs"}')
+    return Outcome(recording.path, fault, recording.info.instruction, recording.info.outcome,
+                   recording.start_ns, (end_ns - recording.start_ns) / NS_PER_S,
+                   recording.holds, judged)
+
+
+def named(path: Path, error: Exception) -> str:
+    """Return an error's text, which begins with the recording it is about."""
+    text = str(error) if not isinstance(error, KeyError) else f'{error!r} is missing'
+    return text if str(path) in text else f'{path}: {text}'
+

@@ -1,0 +1,134 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""Goes through a recording offline, as fast as the machine does, in windows of bounded size."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from .decisions import ReplayedDecision
+from .rehearsal import BATCH, Rehearsal, Swaps
+from .station import Received, Settings
+from ...command.interlock import NO_INSTRUCTION
+from ...plan.batch import BatchPlanner
+from ...record.bag_metadata import message_counts
+from ...record.episode import EpisodeError, EpisodeInfo, read_info, start_of
+from ...record.moments import COMPRESSED
+from ...record.reader import read_messages
+from ...spec import RobotSpec
+
+WINDOW_BYTES = 2**26     # of images, at most, that are held at once
+
+
+class Recording:
+    """
+    One recorded episode, to be replayed by one or more policies for the same robot.
+
+    Raises EpisodeError, naming what is missing, for one that no policy can decide in.
+    """
+
+    def __init__(self, path: Path, robot: RobotSpec):
+        self.path, self.robot = path, robot
+        self.info = check_recording(path, robot)
+        self.start_ns, self.rehearsals = start_of(path), []
+
+    @property
+    def now_ns(self) -> int:
+        """Receipt of the newest message that was replayed; 0 before the first."""
+        return self.rehearsals[0].station.now_ns if self.rehearsals else 0
+
+    @property
+    def holds(self) -> dict[str, int]:
+        """What the first policy was held for, and how often, but for having been told nothing."""
+        if not self.rehearsals:
+            return {}
+        counts = self.rehearsals[0].station.holds
+        return {what: count for what, count in counts.items() if what != NO_INSTRUCTION}
+
+    def replay(self, planners: Sequence[BatchPlanner], settings: Settings,
+               sentences: Collection[str] = (), swap_every: int = 4
+               ) -> Iterator[tuple[int, ReplayedDecision]]:
+        """
+        Yield what each policy decides, with its place among ``planners``.
+
+        Every ``swap_every`` decisions a policy is also told another one of ``sentences``.
+        Raises EpisodeError, where the rest of the recording can't be read, after what comes
+        before.
+        """
+        memory, topics = {}, message_counts(self.path)
+        self.rehearsals = [Rehearsal(str(self.path), planner, settings,
+                                     Swaps(sentences, swap_every), memory, topics)
+                           for planner in planners]
+        fault = None
+        try:
+            for window in self._windows():
+                for place, rehearsal in enumerate(self.rehearsals):
+                    yield from ((place, decision) for decision in rehearsal.go(window))
+                memory.clear()
+        except EpisodeError as error:
+            fault = error
+        for place, rehearsal in enumerate(self.rehearsals):
+            yield from ((place, decision) for decision in rehearsal.end())
+        if fault is not None:
+            raise fault
+
+    def _windows(self) -> Iterator[list[Received]]:
+        """Yield messages that all policies have foreseen; what comes before a fault, too."""
+        window, held = [], 0
+        fault = None
+        messages = self._messages()
+        while True:
+            try:
+                received = next(messages, None)
+            except EpisodeError as error:
+                received, fault = None, error
+            if received is not None:
+                window.append(received)
+                held += len(getattr(received.message, 'data', ()))
+                for rehearsal in self.rehearsals:
+                    rehearsal.foresee(received)
+            foreseen = max(rehearsal.foreseen for rehearsal in self.rehearsals)
+            if received is None or foreseen >= BATCH or held > WINDOW_BYTES:
+                yield window
+                window, held = [], 0
+            if received is None:
+                break
+        if fault is not None:
+            raise fault
+
+    def _messages(self) -> Iterator[Received]:
+        topics = self.rehearsals[0].station.topics
+        return (Received(*message) for message in read_messages(self.path, topics))
+
+
+def check_recording(path: Path, robot: RobotSpec) -> EpisodeInfo:
+    """Return what a recording is about; raise EpisodeError for one no policy can decide in."""
+    info, counts = read_info(path), message_counts(path)
+    if not sum(counts.values()):
+        raise EpisodeError(f'{path}: empty, not one message was recorded')
+    if info.robot != robot.content_hash:
+        raise EpisodeError(
+            f'{path}: recorded on another robot, {info.robot}; the checkpoint was trained for '
+            f'{robot.name}, {robot.content_hash}: its joints, cameras, rate or horizon differ')
+    cameras = [camera.topic for camera in robot.cameras if not (
+        counts.get(camera.topic) or counts.get(camera.topic + COMPRESSED))]
+    missing = [*cameras, *(topic for topic in ('joint_states', 'instruction')
+                           if not counts.get(topic))]
+    if missing:
+        raise EpisodeError(
+            f'{path}: no message on {", ".join(map(repr, missing))}, without which a policy '
+            f'decides nothing; recorded are {", ".join(map(repr, sorted(counts)))}')
+    return info

@@ -1,0 +1,151 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+"""
+Sums behind the figures: bounded whatever comes, and added up over episodes.
+
+Shapes: T steps of a chunk, J joints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import math
+
+import numpy as np
+
+from .result import Figure, Figures, Histogram
+from ...spec import RobotSpec
+
+# What is added up by step, T, and joint, J; all else is one number.
+CELLS = {'action_error': 'TJ', 'within_tolerance': 'T', 'gripper_accuracy': 'TJ',
+         'tool_error': 'T', 'boundary_jump': 'J', 'jerk': 'J', 'plan_disagreement': 'TJ',
+         'swap_sensitivity': 'TJ'}
+NO_STEPS = ('plan_disagreement', 'swap_sensitivity')   # whose steps are told by nobody
+SHORTEST_MS, LONGEST_MS, BINS_A_DECADE = 0.1, 1e5, 230   # bins are 1 % wide
+
+
+class Ages:
+    """
+    A histogram of times in ms on a logarithmic scale: percentiles within 1 %.
+
+    >>> ages = Ages()
+    >>> ages.add(20.0)
+    >>> round(ages.percentile(99))
+    20
+    """
+
+    def __init__(self):
+        decades = math.log10(LONGEST_MS / SHORTEST_MS)
+        self._edges = np.geomspace(SHORTEST_MS, LONGEST_MS, round(decades * BINS_A_DECADE) + 1)
+        self.counts = np.zeros(len(self._edges) + 1, np.int64)
+
+    def add(self, age_ms: float) -> None:
+        self.counts[np.searchsorted(self._edges, age_ms)] += 1
+
+    def __iadd__(self, other: Ages) -> Ages:
+        self.counts += other.counts
+        return self
+
+    @property
+    def total(self) -> int:
+        return int(self.counts.sum())
+
+    def percentile(self, percent: float) -> float | None:
+        """Return the time that so many do not exceed; None of none."""
+        if not self.total:
+            return None
+        rank = max(1, math.ceil(percent / 100 * self.total))
+        place = int(np.searchsorted(self.counts.cumsum(), rank))
+        return 0.0 if place == 0 else float(self._edges[min(place, len(self._edges) - 1)])
+
+    def histogram(self, edges: Sequence[float]) -> Histogram:
+        """Return the counts between ``edges``, which begin at 0; what is above, in the last."""
+        inner = np.searchsorted(self._edges, edges[1:-1])
+        counts = np.add.reduceat(self.counts, [0, *(inner + 1)])
+        return Histogram(tuple(map(float, edges)), tuple(map(int, counts)))
+
+
+class Tally:
+    """Sums and counts of every measure, by step and joint where it has them."""
+
+    def __init__(self, robot: RobotSpec):
+        self._robot = robot
+        sizes = {'T': robot.horizon, 'J': len(robot.joints)}
+        self._shapes = {name: tuple(sizes[axis] for axis in axes)
+                        for name, axes in CELLS.items()}
+        self.sums: dict[str, np.ndarray] = {}
+        self.counts: dict[str, np.ndarray] = {}
+        self.limit_joints = np.zeros(len(robot.joints))   # plans refused for a joint's limits
+        self.ages = {'input_age': Ages(), 'command_age': Ages()}
+
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        return self._robot.joint_names
+
+    def add(self, name: str, value, count=None) -> None:
+        """Add values, NaN for unknown ones; or a sum of ``count`` values."""
+        value = np.asarray(value, dtype=np.float64)
+        if name not in self.sums:
+            shape = self._shapes.get(name, ())
+            self.sums[name], self.counts[name] = np.zeros(shape), np.zeros(shape)
+        known = np.isfinite(value)
+        self.sums[name] = self.sums[name] + np.where(known, value, 0.0)
+        self.counts[name] = self.counts[name] + (known if count is None else count)
+
+    def __iadd__(self, other: Tally) -> Tally:
+        for name, value in other.sums.items():
+            self.add(name, value, other.counts[name])
+        self.limit_joints += other.limit_joints
+        for name, ages in other.ages.items():
+            self.ages[name] += ages
+        return self
+
+    def totals(self) -> dict[str, tuple[float, float]]:
+        """Return the sum and the count of every measure over all its parts."""
+        return {name: (float(self.sums[name].sum()), float(self.counts[name].sum()))
+                for name in self.sums}
+
+    def figures(self) -> Figures:
+        """Return what was measured."""
+        figures = {name: self._figure(name) for name, (_, count) in self.totals().items()
+                   if count}
+        if 'limit_refused' in figures and self.limit_joints.any():
+            of = self.counts['limit_refused']
+            figures['limit_refused'] = Figure(
+                figures['limit_refused'].value, figures['limit_refused'].count,
+                dict(zip(self._robot.joint_names, (self.limit_joints / of).tolist())))
+        for name, ages in self.ages.items():
+            if ages.total:
+                figures[f'{name}_p50'] = Figure(ages.percentile(50), ages.total)
+                figures[f'{name}_p99'] = Figure(ages.percentile(99), ages.total)
+        return figures
+
+    def _figure(self, name: str) -> Figure:
+        total, count = self.sums[name], self.counts[name]
+        axes = CELLS.get(name, '')
+        joint, step = {}, ()
+        if 'J' in axes:
+            other = axes.replace('J', '')
+            means = _means(total, count, tuple(range(len(other))))
+            joint = {name: mean for name, mean in zip(self._robot.joint_names, means)
+                     if mean is not None}
+        if 'T' in axes and name not in NO_STEPS:
+            step = tuple(_means(total, count, (1,) if 'J' in axes else ()))
+        return Figure(float(total.sum() / count.sum()), int(count.sum()), joint, step)
+
+
+def _means(total: np.ndarray, count: np.ndarray, axes: tuple[int, ...]) -> list[float | None]:
+    total, count = total.sum(axis=axes), count.sum(axis=axes)
+    return [float(t / c) if c else None for t, c in zip(total, count)]

@@ -99,10 +99,15 @@ def _bridge(planned: Trajectory, lead: list[JointReference], first: int) -> Traj
 
 def after_lead(robot: RobotSpec, stamp_ns: int, lead: list[JointReference], time_s_T, position_TJ,
                velocity_TJ, alignment: Mapping[str, float] | None = None) -> Trajectory:
-    """Return the trajectory that goes through ``lead``, the state now left out, and on."""
+    """
+    Return the trajectory that goes through ``lead``, the state now left out, and on.
+
+    Its times are whole nanoseconds, as those of its message: what is noted as commanded is what
+    the controller, and whoever reads a recording, makes of it.
+    """
+    lead_s = [(knot.time_ns - stamp_ns) / NS_PER_S for knot in lead[1:]]
     return Trajectory(
-        robot, stamp_ns,
-        np.concatenate([[(knot.time_ns - stamp_ns) / NS_PER_S for knot in lead[1:]], time_s_T]),
+        robot, stamp_ns, np.round(np.concatenate([lead_s, time_s_T]) * NS_PER_S) / NS_PER_S,
         np.vstack([*[knot.position_J for knot in lead[1:]], position_TJ]),
         np.vstack([*[knot.velocity_J for knot in lead[1:]], velocity_TJ]), alignment or {})
 

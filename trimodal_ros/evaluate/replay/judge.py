@@ -45,12 +45,14 @@ class Yardstick:
     """
     What decisions are judged by.
 
-    ``period_s`` is how often one is due; ``positions_m`` is where the tool is, [T, 3] in m for
+    ``period_s`` is how often one is due; a gripper above ``open_above_J`` (rad) is open, other
+    joints have any value there; ``positions_m`` is where the tool is, [T, 3] in m for
     joints [T, J], None where no URDF tells.
     """
 
     robot: RobotSpec
     period_s: float
+    open_above_J: np.ndarray
     tolerance_rad: float = 0.05
     positions_m: Callable[[np.ndarray], np.ndarray] | None = None
 
@@ -79,7 +81,6 @@ class Judge:
 
     def __init__(self, yardstick: Yardstick, start_ns: int):
         self._by, self._robot, self._start_ns = yardstick, yardstick.robot, start_ns
-        self._middle_J = (self._robot.lower_J + self._robot.upper_J) / 2
         self._judged = Judged(Tally(self._robot), Thinned(MOST_DECISIONS), Thinned(MOST_STEPS),
                               [], [], {})
         self._worst, self._before = Worst(), None
@@ -108,7 +109,7 @@ class Judge:
         tally.add('within_tolerance',
                   measures.within_tolerance(planned_TJ, recorded_TJ, by.tolerance_rad))
         tally.add('gripper_accuracy', measures.gripper_agrees(
-            planned_TJ, recorded_TJ, self._middle_J, self._robot.is_gripper_J))
+            planned_TJ, recorded_TJ, by.open_above_J, self._robot.is_gripper_J))
         if by.positions_m is not None:
             tally.add('tool_error', measures.tool_distance(planned_TJ, recorded_TJ,
                                                            by.positions_m))

@@ -52,10 +52,10 @@ def within_tolerance(planned_TJ: np.ndarray, recorded_TJ: np.ndarray,
     return np.where(np.isnan(worst_T), np.nan, worst_T <= tolerance_rad)
 
 
-def gripper_agrees(planned_TJ: np.ndarray, recorded_TJ: np.ndarray, middle_J: np.ndarray,
+def gripper_agrees(planned_TJ: np.ndarray, recorded_TJ: np.ndarray, open_above_J: np.ndarray,
                    is_gripper_J: np.ndarray) -> np.ndarray:
     """
-    Return [T, J], 1 where a gripper is planned open, above its middle, as it was recorded, else 0.
+    Return [T, J], 1 where a gripper is planned open, or not, as it was recorded, else 0.
 
     NaN for the other joints.
 
@@ -63,7 +63,7 @@ def gripper_agrees(planned_TJ: np.ndarray, recorded_TJ: np.ndarray, middle_J: np
     ...                np.array([0.5, 0.5]), np.array([False, True])).tolist()
     [[nan, 0.0], [nan, 1.0]]
     """
-    agrees_TJ = (planned_TJ > middle_J) == (recorded_TJ > middle_J)
+    agrees_TJ = (planned_TJ > open_above_J) == (recorded_TJ > open_above_J)
     known_TJ = is_gripper_J & np.isfinite(planned_TJ) & np.isfinite(recorded_TJ)
     return np.where(known_TJ, agrees_TJ, np.nan)
 

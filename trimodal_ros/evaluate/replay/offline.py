@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 import multiprocessing
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from .judge import Judge, Judged, Yardstick
@@ -35,6 +36,7 @@ from ...command.frame import FramePosition
 from ...observe.instruction import normalize_instruction
 from ...plan.batch import BatchPlanner
 from ...plan.checkpoint import check_fits, load_checkpoint, read_config
+from ...plan.normalize import JointStatistics
 from ...record.bag_metadata import message_counts
 from ...record.episode import EpisodeError, read_info, read_metadata
 from ...record.moments import COMPRESSED
@@ -72,11 +74,16 @@ class Job:
         return robot
 
     def yardstick(self, path: Path, robot: RobotSpec) -> Yardstick:
-        """Return what decisions in a recording are judged by."""
+        """
+        Return what decisions in a recording are judged by.
+
+        A gripper is open above the middle of what the checkpoint was trained on.
+        """
+        statistics = JointStatistics.from_dict(read_config(self.checkpoints[0])['normalization'])
         positions_m = None if not self.urdf else FramePosition(
             self.urdf, robot, self.tool_frame).positions_m
         return Yardstick(robot, max(self.settings.replan_period_s, camera_period_s(path, robot)),
-                         self.tolerance_rad, positions_m)
+                         np.array(statistics.chunk_offset), self.tolerance_rad, positions_m)
 
 
 @dataclass(frozen=True, eq=False)

@@ -62,19 +62,22 @@ class Settings:
 
 
 class Inline(Worker):
-    """Does what is due when told, in the thread that tells."""
+    """Does what is due when told, in the thread that tells; nothing before its start."""
+
+    _runs = False
 
     def start(self) -> None:
-        """Nothing is due yet."""
         self._due.clear()
+        self._runs = True
 
     def end(self) -> bool:
         """Nothing to wait for."""
+        self._runs = False
         return True
 
     def run(self) -> None:
         """Do what is due."""
-        if self._due.is_set():
+        if self._runs and self._due.is_set():
             self._due.clear()
             self._work()
 

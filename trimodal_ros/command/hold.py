@@ -41,16 +41,21 @@ def hold_trajectory(robot: RobotSpec, lead: list[JointReference],
     as far as ``LONGEST_S`` goes.
     """
     start, stamp_ns = lead[-1], lead[0].time_ns
-    stop_s_J = _braking_time_s(robot, start)
+    stop_s_J = braking_time_s(robot, start)
     while True:
-        time_s_T = np.unique(stop_s_J)  # a cubic past a joint's stop would brake it unevenly
-        time_s_T = time_s_T[np.append(np.diff(time_s_T) > APART_S, True)]
+        time_s_T = points_apart(stop_s_J)  # a cubic past a joint's stop would brake it unevenly
         position_TJ, velocity_TJ = _brake(start, stop_s_J, time_s_T)
         after_s_T = time_s_T + (start.time_ns - stamp_ns) / NS_PER_S
         hold = after_lead(robot, stamp_ns, lead, after_s_T, position_TJ, velocity_TJ)
         if left is None or stop_s_J.max() > LONGEST_S or _is_allowed(hold, left):
             return hold
         stop_s_J = stop_s_J * LONGER
+
+
+def points_apart(time_s_T: np.ndarray) -> np.ndarray:
+    """Return times in order, the later one of two that are less than 0.1 ms apart."""
+    time_s_T = np.unique(time_s_T)
+    return time_s_T[np.append(np.diff(time_s_T) > APART_S, True)]
 
 
 def _is_allowed(hold: Trajectory, left: JointReference) -> bool:
@@ -61,7 +66,7 @@ def _is_allowed(hold: Trajectory, left: JointReference) -> bool:
     return True
 
 
-def _braking_time_s(robot: RobotSpec, start: JointReference) -> np.ndarray:
+def braking_time_s(robot: RobotSpec, start: JointReference) -> np.ndarray:
     """Return the time [J] each joint takes to rest, decelerating evenly."""
     speed_J = np.abs(start.velocity_J)
     end_J = np.where(start.velocity_J > 0, robot.upper_J, robot.lower_J)

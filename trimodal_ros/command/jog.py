@@ -27,12 +27,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from .chunk import after_lead
+from .hold import braking_time_s, points_apart
 from .playback import JointReference
 from ..spec import NS_PER_S, RobotSpec, Trajectory
 
 SHARE = 0.95           # of the velocity and acceleration limits;
 BRAKE_SHARE = 0.8      # so that a motion that brakes can always be turned round
-SHORTEST_S = 2e-3     # a ramp
+ROUNDING = 1e-9       # relative
 MARGIN_RAD = 1e-3      # kept from a position limit
 
 
@@ -70,21 +71,21 @@ def jog(robot: RobotSpec, lead: list[JointReference], velocity_J: np.ndarray, pa
     joints by the same share of what is asked for; braking lasts longer where they ask for it. A
     joint that would come to rest outside its positions is slowed down so that it rests
     ``MARGIN_RAD`` inside, and with it alike those that are ``together_J``; one that is too fast
-    for that is left to ``check_limits``, and then to a hold.
+    for that brakes at once, as in a hold.
     """
-    start, ramp_s = lead[-1], _ramp_s(robot, lead[-1], pace)
-    velocity_J = velocity_J / max(1.0, (np.abs(velocity_J) / (SHARE * robot.velocity_J)).max())
-    gain_J, most_J = velocity_J - start.velocity_J, SHARE * robot.acceleration_J * ramp_s
-    wanted_J = start.velocity_J + gain_J / max(1.0, (np.abs(gain_J) / most_J).max())
+    start = lead[-1]
+    most_J = SHARE * robot.acceleration_J * pace.ramp_s
+    wanted_J = _within_limits(robot, start.velocity_J, velocity_J, most_J)
     brake_s = max(pace.brake_s, (np.abs(wanted_J) / (BRAKE_SHARE * robot.acceleration_J)).max())
-    pace = Pace(ramp_s, pace.cruise_s, brake_s)
+    pace = Pace(pace.ramp_s, pace.cruise_s, brake_s)
     velocity_J = _within_positions(robot, start, wanted_J, pace)
     slowed_J = np.abs(velocity_J) < np.abs(wanted_J) - 1e-9
     if together_J is not None and (slowed_J & together_J).any():
         share = np.min((velocity_J / np.where(wanted_J, wanted_J, 1.0))[slowed_J & together_J])
         velocity_J = np.where(together_J, share * wanted_J, velocity_J)
-    return _three_parts(robot, lead, velocity_J, pace), [
-        name for name, slowed in zip(robot.joint_names, slowed_J) if slowed]
+    is_late_J = _overruns(robot, start, pace) | (np.abs(velocity_J - start.velocity_J) > most_J)
+    return _play(robot, lead, velocity_J, pace, is_late_J), [
+        name for name, slowed in zip(robot.joint_names, slowed_J | is_late_J) if slowed]
 
 
 def velocity_towards(lead: list[JointReference], target_J: np.ndarray, speed_J: np.ndarray,
@@ -99,11 +100,11 @@ def velocity_towards(lead: list[JointReference], target_J: np.ndarray, speed_J: 
     return velocity_J / max(1.0, (np.abs(velocity_J) / speed_J).max())
 
 
-def _ramp_s(robot: RobotSpec, start: JointReference, pace: Pace) -> float:
-    """Return a time for the ramp in which no joint on its way to rest at a limit gets past it."""
-    end_J = np.where(start.velocity_J > 0, robot.upper_J, robot.lower_J)
-    room_J, speed_J = np.abs(end_J - start.position_J), np.abs(start.velocity_J)
-    return min(pace.ramp_s, max(SHORTEST_S, (2 * room_J / np.maximum(speed_J, 1e-9)).min()))
+def _within_limits(robot: RobotSpec, start_J, velocity_J, most_J):
+    """Return the wanted velocities, as far as speed and change of speed allow, in proportion."""
+    velocity_J = velocity_J / max(1.0, (np.abs(velocity_J) / (SHARE * robot.velocity_J)).max())
+    gain_J = velocity_J - start_J
+    return start_J + gain_J / max(1.0, (np.abs(gain_J) / most_J).max() * (1 + ROUNDING))
 
 
 def _within_positions(robot: RobotSpec, start: JointReference, wanted_J, pace: Pace):
@@ -114,12 +115,24 @@ def _within_positions(robot: RobotSpec, start: JointReference, wanted_J, pace: P
     return np.clip(wanted_J, lowest_J, fastest_J)
 
 
-def _three_parts(robot: RobotSpec, lead: list[JointReference], velocity_J, pace: Pace):
+def _overruns(robot: RobotSpec, start: JointReference, pace: Pace) -> np.ndarray:
+    """Return which joints [J] would get past their positions before the ramp is over."""
+    rests_J = start.position_J + start.velocity_J * pace.ramp_s / 2
+    return (((rests_J > robot.upper_J) & (start.velocity_J > 0))
+            | ((rests_J < robot.lower_J) & (start.velocity_J < 0)))
+
+
+def _play(robot: RobotSpec, lead: list[JointReference], velocity_J, pace: Pace, is_late_J):
+    """Return the three parts, and of the joints that are late the way to rest alone."""
     start, stamp_ns = lead[-1], lead[0].time_ns
-    first_J = start.position_J + (start.velocity_J + velocity_J) * pace.ramp_s / 2
-    second_J = first_J + velocity_J * pace.cruise_s
-    third_J = second_J + velocity_J * pace.brake_s / 2
-    time_s_T = (start.time_ns - stamp_ns) / NS_PER_S + np.cumsum(
-        [pace.ramp_s, pace.cruise_s, pace.brake_s])
-    return after_lead(robot, stamp_ns, lead, time_s_T, np.vstack([first_J, second_J, third_J]),
-                      np.vstack([velocity_J, velocity_J, np.zeros_like(velocity_J)]))
+    stop_s_J = braking_time_s(robot, start)
+    parts_s = np.cumsum([pace.ramp_s, pace.cruise_s, pace.brake_s])
+    time_s_T = points_apart(np.concatenate([parts_s, stop_s_J[is_late_J]]))
+    moving_TJ = np.stack([np.interp(time_s_T, [0.0, *parts_s], [v0, v, v, 0.0])
+                          for v0, v in zip(start.velocity_J, velocity_J)], axis=1)
+    rest_TJ = start.velocity_J * np.maximum(1 - time_s_T[:, None] / stop_s_J, 0.0)
+    velocity_TJ = np.where(is_late_J, rest_TJ, moving_TJ)
+    gone_TJ = np.diff(time_s_T, prepend=0.0)[:, None] * (
+        velocity_TJ + np.vstack([start.velocity_J, velocity_TJ[:-1]])) / 2
+    return after_lead(robot, stamp_ns, lead, (start.time_ns - stamp_ns) / NS_PER_S + time_s_T,
+                      start.position_J + np.cumsum(gone_TJ, axis=0), velocity_TJ)

@@ -19,6 +19,7 @@ Shapes: N points of a curve.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 import math
@@ -89,10 +90,10 @@ def draw_moment(moment: Moment, episodes: Mapping[str, Episode]) -> Drawing | No
 
 
 def _furthest(episode: Episode, across: Scale) -> str | None:
-    inside_N = _inside(known(episode.curves.time_s), across)
+    inside = _inside(episode.curves.time_s, across)
     off = {}
     for joint, recorded in episode.curves.recorded.items():
-        off_N = np.abs(known(episode.curves.planned[joint]) - known(recorded))[inside_N]
+        off_N = np.abs(known(episode.curves.planned[joint][inside]) - known(recorded[inside]))
         if np.isfinite(off_N).sum() > 3:
             off[joint] = float(np.nanmax(off_N))
     return max(off, key=off.get) if off else None
@@ -117,29 +118,29 @@ def alignment_row(series: Series, across: Scale) -> Row | None:
 
 def sent_rows(series: Series, across: Scale) -> list[Row]:
     """Draw when plans were refused or late, each until the next decision; none where none was."""
-    begins = np.asarray(series.time_s)
-    ends = np.append(begins[1:], across.high if len(begins) else ())
+    inside = _inside(series.time_s, across)
+    begins = series.time_s[inside]
+    bars = list(zip(begins, (*begins[1:], across.high), series.status[inside]))
     rows = []
     for status in NOT_SENT:
-        chosen_N = np.array([each == status for each in series.status], dtype=bool)
-        chosen_N &= _inside(begins, across)
-        if chosen_N.any():
-            path = spans(begins[chosen_N], np.minimum(ends, across.high)[chosen_N], across)
+        chosen = [bar for bar in bars if bar[2] == status]
+        if chosen:
+            path = spans([bar[0] for bar in chosen], [bar[1] for bar in chosen], across)
             rows.append(Row(status, '', (Line(status, path),), kind='band'))
     return rows
 
 
 def row(name: str, unit: str, at: Sequence[float], values: Mapping[str, Sequence], across: Scale,
         least: float = LEAST_SPAN, from_zero: bool = False) -> Row | None:
-    """Draw lines by their kind over the places ``at``; None where nothing is known."""
-    at_N = known(at)
-    inside_N = _inside(at_N, across)
-    value = {kind: known(each)[inside_N] for kind, each in values.items() if len(each)}
+    """Draw lines by their kind over the places ``at``, in order; None of nothing known."""
+    inside = _inside(at, across)
+    at_N = known(at[inside])
+    value = {kind: known(each[inside]) for kind, each in values.items() if len(each)}
     up = scale_of(value.values(), least=least)
     if up is None:
         return None
     up = Scale(0.0, up.high) if from_zero else up
-    lines = tuple(Line(kind, curve(at_N[inside_N], each, across, up, POINTS))
+    lines = tuple(Line(kind, curve(at_N, each, across, up, POINTS))
                   for kind, each in value.items())
     return Row(name, UNITS.get(unit, unit), lines, *scale_text(up, unit))
 
@@ -156,5 +157,5 @@ def scale_text(up: Scale, unit: str) -> tuple[str, str]:
     return minus(f'{low:.{places}f}'), minus(f'{high:.{places}f}')
 
 
-def _inside(at_N: np.ndarray, across: Scale) -> np.ndarray:
-    return (at_N >= across.low) & (at_N <= across.high)
+def _inside(at: Sequence[float], across: Scale) -> slice:
+    return slice(bisect_left(at, across.low), bisect_right(at, across.high))

@@ -227,7 +227,8 @@ def _refusals(result: Result) -> Answer:
                       'good')
     share, [(reason, _)] = digits(total / result.decisions, 'share'), reasons.most_common(1)
     return Answer(question, f'All but {total:,}', f'{counted(total, "plan")} of '
-                  f'{result.decisions:,} refused ({share} %), most often for: {reason}.', 'bad')
+                  f'{result.decisions:,} refused ({share} %), most often for: {reason}.',
+                  'bad' if total >= result.decisions else 'even')
 
 
 def refusals(result: Result) -> Counter[str]:

@@ -27,7 +27,7 @@ from trimodal_ros.evaluate.replay.example import make_example
 from trimodal_ros.evaluate.replay.frames import data_uri
 from trimodal_ros.evaluate.replay.page import write_replay_page
 from trimodal_ros.evaluate.replay.result import Curves, Episode, Passed, Series
-from trimodal_ros.evaluate.replay.stretches import DRAWN, stretches, wanted_frames
+from trimodal_ros.evaluate.replay.stretches import DRAWN, shown_moments, stretches, wanted_frames
 from trimodal_ros.evaluate.replay.wording import answers, digits, headline
 
 HOSTILE = '<script>alert(1)</script>"\'><img src=http://x/y onerror=alert(2)> & {{ 7 * 7 }} 把红色'
@@ -103,8 +103,8 @@ def test_every_recording_instruction_and_threshold_is_told(result, dom):
     assert set(table(dom, 'instructions')) == set(result.instructions)
     assert [cells[-1][0] for cells in table(dom, 'thresholds').values()] == ['✓ kept', '✗ missed']
     assert result.faults[0].fault in dom and result.checkpoint in dom and result.baseline in dom
-    for moment in result.worst:
-        assert moment.why in dom and f'at {moment.time_s:.1f} s' in dom
+    for moment in shown_moments(result):
+        assert moment.why[1:] in dom and f'at {moment.time_s:.1f} s' in dom
 
 
 def test_page_fetches_nothing_and_fits_a_phone(result, page, tmp_path):
@@ -221,10 +221,11 @@ def test_an_hour_is_bounded(tmp_path, so101, recordings):
 def test_worst_stretches_come_first(result):
     """Catches moments that no curve shows, and numbers that lead to others."""
     first, *others = stretches(result)
-    assert result.worst[0] == dict(first.moments)[1]
+    moments = shown_moments(result)
+    assert moments[0] == result.worst[0] == dict(first.moments)[1]
     for stretch in (first, *others):
         for number, moment in stretch.moments:
-            assert result.worst[number - 1] is moment and moment.episode == stretch.episode.path
+            assert moments[number - 1] is moment and moment.episode == stretch.episode.path
             assert stretch.begin_s <= moment.time_s <= stretch.end_s
 
 

@@ -90,6 +90,7 @@ class Panel:
     stretch: Stretch
     drawing: Drawing
     strips: Mapping[str, list[tuple[Wanted, str]]]
+    every_s: float | None   # between the points of its curves, where not every step is one
 
 
 class Scene(NamedTuple):
@@ -104,7 +105,8 @@ class Scene(NamedTuple):
 def write_replay_page(path: Path, result: Result, pictures: Pictures) -> None:
     """Write the page of a result; ``pictures`` as frames.read_frames returns them."""
     drawn = stretches(result)
-    panels = [_panel(number, stretch, pictures) for number, stretch in enumerate(drawn, 1)]
+    panels = [_panel(number, stretch, pictures, result.robot.rate_hz)
+              for number, stretch in enumerate(drawn, 1)]
     episodes = sorted(result.episodes, key=_error, reverse=True)
     write_page(
         'replay/page', path, title=wording.headline(result),
@@ -152,13 +154,20 @@ def _error(episode: Episode) -> float:
     return -1.0 if error is None else error
 
 
-def _panel(number: int, stretch: Stretch, pictures: Pictures) -> Panel:
+def _panel(number: int, stretch: Stretch, pictures: Pictures, rate_hz: float) -> Panel:
     strips: dict[str, list[tuple[Wanted, str]]] = {}
     frames = stretch.frames
     cameras = {camera: None for frame in frames for camera in pictures.get(frame, ())}
     for camera in cameras:
         strips[camera] = [(frame, pictures.get(frame, {}).get(camera, '')) for frame in frames]
-    return Panel(number, stretch, draw_stretch(stretch), strips)
+    return Panel(number, stretch, draw_stretch(stretch), strips,
+                 _every(stretch.episode, 1 / rate_hz))
+
+
+def _every(episode: Episode, step_s: float) -> float | None:
+    time_s = episode.curves.time_s
+    every_s = (time_s[-1] - time_s[0]) / (len(time_s) - 1) if len(time_s) > 1 else 0.0
+    return every_s if every_s > 1.5 * step_s else None
 
 
 def _scenes(result: Result, pictures: Pictures) -> list[Scene]:

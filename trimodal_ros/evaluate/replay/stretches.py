@@ -19,6 +19,7 @@ Episodes are cut into stretches of at most a minute, so that motion can be told 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 import math
 from typing import NamedTuple
@@ -30,7 +31,7 @@ from .result import Episode, Moment, Result
 
 STRETCH_S = 60.0
 DRAWN = 24            # stretches on a page
-WORST = 12            # moments on a page
+WORST, OF_A_KIND = 16, 4   # moments on a page, and of them by the same measure
 STRIP = 8             # frames along a stretch
 STRIP_PX, MOMENT_PX = 176, 320   # widths of frames
 CAMERAS = 3           # shown, the robot's first ones
@@ -73,8 +74,14 @@ class Stretch:
                 for n in chosen]
 
 
-def shown_moments(result: Result) -> tuple[Moment, ...]:
-    return result.worst[:WORST]
+def shown_moments(result: Result) -> list[Moment]:
+    """Return the worst moments that are shown: the first few by each measure, in order."""
+    shown, kinds = [], Counter()
+    for moment in result.worst:
+        kinds[moment.measure] += 1
+        if kinds[moment.measure] <= OF_A_KIND:
+            shown.append(moment)
+    return shown[:WORST]
 
 
 def stretches(result: Result) -> list[Stretch]:

@@ -75,18 +75,25 @@ def draw_stretch(stretch: Stretch) -> Drawing:
 
 
 def draw_moment(moment: Moment, episodes: Mapping[str, Episode]) -> Drawing | None:
-    """Draw the joint that is furthest off around a moment; None where no curve is known."""
+    """Draw the joint that matters around a moment; None where no curve is known."""
     episode = episodes.get(moment.episode)
     if episode is None or not episode.curves.time_s:
         return None
     end_s = max(episode.duration_s, episode.curves.time_s[-1])
     across = Scale(max(0.0, moment.time_s - AROUND_S), min(end_s, moment.time_s + AROUND_S))
-    joint = _furthest(episode, across) if across.low < across.high else None
+    joint = _joint_of(moment, episode, across) if across.low < across.high else None
     drawn = None if joint is None else joint_row(joint, episode, across)
     if drawn is None:
         return None
     return Drawing(tuple(ticks(across, 6)), 's', (drawn,),
-                   (Tick(float(across.share(moment.time_s)), ''),))
+                   (Tick(min(1.0, float(across.share(moment.time_s))), ''),))
+
+
+def _joint_of(moment: Moment, episode: Episode, across: Scale) -> str | None:
+    """Return the joint that a moment's words name, else the one furthest off then."""
+    words = moment.why.replace(',', ' ').split()
+    named = [joint for joint in episode.curves.recorded if joint in words]
+    return named[0] if named else _furthest(episode, across)
 
 
 def _furthest(episode: Episode, across: Scale) -> str | None:

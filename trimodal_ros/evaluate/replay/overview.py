@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 import itertools
+import math
 
 import numpy as np
 
@@ -62,7 +63,9 @@ def _joined(parts: Sequence[Series], begins_s: Sequence[float]) -> Series:
 
 
 def averaged(series: Series, across: Scale, parts: int = AVERAGED) -> Series:
-    """Return the alignment of a series as means of equal parts, of each its middle."""
+    """Return a series' alignment as means of equal parts, at their middles, if it is long."""
+    if len(series.time_s) <= 2 * parts:
+        return series
     part_N = np.clip(parts * across.share(known(series.time_s)), 0, parts - 1).astype(int)
     middle_P = across.low + (np.arange(parts) + 0.5) / parts * (across.high - across.low)
     means = {}
@@ -93,11 +96,13 @@ def draw_steps(result: Result) -> Drawing | None:
 
 
 def draw_histogram(name: str, histogram: Histogram) -> Drawing:
-    """Draw bars as high as their share of the largest; the axis is in ms."""
-    across = Scale(histogram.edges[0], histogram.edges[-1])
-    most = max(1, *histogram.counts)
-    bars = (f'M{WIDTH * across.share(begin):.1f},{HEIGHT}V{HEIGHT * (1 - count / most):.1f}'
-            f'H{WIDTH * across.share(end):.1f}V{HEIGHT}Z' for begin, end, count in
-            zip(histogram.edges, histogram.edges[1:], histogram.counts) if count)
+    """Draw bars of one width, up to the last that is not empty; labels say from where to where."""
+    count = max((n for n, each in enumerate(histogram.counts, 1) if each), default=1)
+    most, across = max(1, *histogram.counts), Scale(0.0, count)
+    bars = (f'M{WIDTH * across.share(n):.0f},{HEIGHT}V{HEIGHT * (1 - each / most):.1f}'
+            f'H{WIDTH * across.share(n + 1):.0f}V{HEIGHT}Z'
+            for n, each in enumerate(histogram.counts[:count]) if each)
+    labels = tuple(Tick(across.share(n), f'{histogram.edges[n]:g}')
+                   for n in range(0, count + 1, math.ceil(count / 6)))
     drawn = Row(name.replace('_', ' '), '', (Line('bars', ''.join(bars)),), '0', f'{most:,}')
-    return Drawing(tuple(ticks(across, 6)), 'ms', (drawn,))
+    return Drawing(labels, 'ms', (drawn,))

@@ -20,17 +20,19 @@ rows of a table. The page says what it leaves out; the JSON has all of the resul
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+import itertools
 from pathlib import Path
 from typing import NamedTuple
 
 from . import wording
-from .catalogue import Measure, MEASURES
-from .drawing import ALIGNMENTS, draw_moment, draw_stretch, Drawing, POINTS
+from .catalogue import MEASURES
+from .drawing import ALIGNMENTS, draw_moment, draw_stretch, Drawing, NOT_SENT, POINTS
 from .frames import Pictures
 from .overview import AVERAGED, draw_histogram, draw_overview, draw_steps
-from .result import Compared, Episode, Figure, Figures, Moment, Result
+from .result import Episode, Moment, Result
+from .shown import cards_of, columns_of, measures_of
 from .stretches import (
     all_stretches,
     CAMERAS,
@@ -43,43 +45,10 @@ from .stretches import (
 )
 from ..page import write_page
 
-# The numbers that matter, as far as they were measured.
-KEYS = ('action_error', 'within_tolerance', 'gripper_accuracy', 'tool_error', 'refused', 'late',
-        'command_age_p99', 'swap_sensitivity')
-IN_TABLES = ('action_error', 'within_tolerance', 'gripper_accuracy', 'tool_error', 'boundary_jump',
-             'refused', 'late', 'image_sentence', 'scene_motion', 'swap_sensitivity')
 TABLE_ROWS = 300
 # Lines of plots, in words.
 KINDS = {'recorded': 'recorded', 'planned': 'planned', 'baseline': 'planned by the baseline',
          'refused': 'plan refused', 'late': 'plan late', **ALIGNMENTS}
-
-
-class Shown(NamedTuple):
-    """A measure as the page shows it."""
-
-    name: str
-    measure: Measure
-    figure: Figure
-    compared: Compared | None
-    spread: tuple[float, float] | None
-
-    @property
-    def tone(self) -> wording.Tone:
-        """Return how it compares; of a measure that is better neither way, nothing."""
-        if self.compared is None or not self.measure.better:
-            return 'even'
-        return wording.TONES[self.compared.verdict]
-
-    @property
-    def whisker(self) -> tuple[float, float, float] | None:
-        """Return where the interval begins and ends and the difference is, in % of a plot."""
-        if self.compared is None or None in (ends := (
-                self.compared.low, self.compared.high, self.compared.difference)):
-            return None
-        most = max(map(abs, ends)) or 1.0
-        sign = -1 if self.measure.better == 'lower' else 1
-        low, high, middle = (50 + 46 * sign * end / most for end in ends)
-        return min(low, high), max(low, high), middle
 
 
 @dataclass(frozen=True)
@@ -107,19 +76,20 @@ def write_replay_page(path: Path, result: Result, pictures: Pictures) -> None:
     drawn = stretches(result)
     panels = [_panel(number, stretch, pictures, result.robot.rate_hz)
               for number, stretch in enumerate(drawn, 1)]
-    episodes = sorted(result.episodes, key=_error, reverse=True)
+    episodes, shown = sorted(result.episodes, key=_error, reverse=True), measures_of(result)
     write_page(
         'replay/page', path, title=wording.headline(result),
         subtitle=subtitle(result), result=result,
-        shown=_shown(result), keys=KEYS, answers=list(wording.answers(result)), words=wording,
+        shown=shown, cards=cards_of(shown), answers=list(wording.answers(result)), words=wording,
         measures=MEASURES, alignments=list(ALIGNMENTS), kinds=KINDS,
         scenes=_scenes(result, pictures), panels=panels,
         panel_of={panel.stretch.episode.path: panel for panel in reversed(panels)},
+        number_of=_numbers(result), not_sent=_not_sent(panels),
         stretch_count=len(all_stretches(result)), episodes=episodes[:TABLE_ROWS],
-        columns=_columns(episode.figures for episode in result.episodes),
-        instruction_columns=_columns(result.instructions.values()),
+        columns=columns_of(episode.figures for episode in result.episodes),
+        instruction_columns=columns_of(result.instructions.values()),
         instructions=list(result.instructions.items())[:TABLE_ROWS],
-        joint_columns=[each for each in _shown(result) if each.figure.joint],
+        joint_columns=[each for each in shown if each.figure.joint],
         overview=draw_overview(result), steps=draw_steps(result),
         histograms=[draw_histogram(*each) for each in result.histograms.items()],
         limits={'points': POINTS, 'cameras': CAMERAS, 'stretch_s': STRETCH_S, 'rows': TABLE_ROWS,
@@ -129,7 +99,7 @@ def write_replay_page(path: Path, result: Result, pictures: Pictures) -> None:
 def subtitle(result: Result) -> str:
     """Return what was replayed, in a line."""
     how = {'offline': 'offline', 'node': 'played into the live node'}[result.mode]
-    judged = len(result.episodes) - len(result.faults)
+    judged = sum(episode.decisions > 0 for episode in result.episodes)
     against = f', baseline {result.baseline}' if result.baseline else ''
     decisions = wording.counted(result.decisions, 'decision')
     recordings = wording.counted(judged, 'recording')
@@ -137,16 +107,16 @@ def subtitle(result: Result) -> str:
             f'{recordings}, {wording.duration(result.duration_s)}, {how}')
 
 
-def _shown(result: Result) -> list[Shown]:
-    compared = result.comparison.measures if result.comparison is not None else {}
-    return [Shown(name, measure, result.figures[name], compared.get(name),
-                  wording.spread(result, name))
-            for name, measure in MEASURES.items() if name in result.figures]
+def _numbers(result: Result) -> dict[str, int | None]:
+    """Return numbers of recordings, in the order they are drawn in; None of those left out."""
+    numbers = itertools.count(1)
+    return {episode.path: next(numbers) if episode.series.time_s else None
+            for episode in result.episodes}
 
 
-def _columns(rows: Iterable[Figures]) -> list[str]:
-    measured = {name for figures in rows for name in figures}
-    return [name for name in IN_TABLES if name in measured]
+def _not_sent(panels: list[Panel]) -> list[str]:
+    return [name for name in NOT_SENT if any(
+        row.name == name for panel in panels for row in panel.drawing.rows)]
 
 
 def _error(episode: Episode) -> float:
@@ -155,11 +125,10 @@ def _error(episode: Episode) -> float:
 
 
 def _panel(number: int, stretch: Stretch, pictures: Pictures, rate_hz: float) -> Panel:
-    strips: dict[str, list[tuple[Wanted, str]]] = {}
     frames = stretch.frames
-    cameras = {camera: None for frame in frames for camera in pictures.get(frame, ())}
-    for camera in cameras:
-        strips[camera] = [(frame, pictures.get(frame, {}).get(camera, '')) for frame in frames]
+    cameras = dict.fromkeys(camera for frame in frames for camera in pictures.get(frame, ()))
+    strips = {camera: [(frame, pictures.get(frame, {}).get(camera, '')) for frame in frames]
+              for camera in cameras}
     return Panel(number, stretch, draw_stretch(stretch), strips,
                  _every(stretch.episode, 1 / rate_hz))
 

@@ -178,19 +178,20 @@ def _against_baseline(result: Result) -> Answer:
 def compared_in_words(comparison: Comparison) -> str:
     """Return how the measure that decides came out, in words."""
     compared, unit = comparison.measures[comparison.primary], MEASURES[comparison.primary].unit
-    text = (f'{MEASURES[comparison.primary].title} {_with_unit(compared.value, unit)}, the '
-            f"baseline's {_with_unit(compared.baseline, unit)}")
-    return f'{text}: {interval(compared, unit)}.'
+    return (f'{MEASURES[comparison.primary].title} {_with_unit(compared.value, unit)} against '
+            f'{_with_unit(compared.baseline, unit)}: {interval(compared, unit)}.')
 
 
 def interval(compared: Compared, unit: str) -> str:
     """Return a difference with its interval."""
     if compared.difference is None:
         return 'no difference could be measured'
+    side = 'lower' if compared.difference < 0 else 'higher'
+    by = f'{_with_unit(abs(compared.difference), unit)} {side}' if compared.difference else 'equal'
     if compared.low is None or compared.high is None:
-        return f'{_with_unit(compared.difference, unit, True)}; too little for an interval'
-    return (f'{_with_unit(compared.difference, unit, True)} (95 % interval '
-            f'{digits(compared.low, unit, True)} to {digits(compared.high, unit, True)})')
+        return f'{by}; too little for an interval'
+    return (f'{by} (95 % interval {digits(compared.low, unit, True)} to '
+            f'{digits(compared.high, unit, True)})')
 
 
 def _with_unit(value: float | None, unit: str, signed: bool = False) -> str:

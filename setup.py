@@ -48,7 +48,7 @@ setup(
         'console_scripts': [
             f'{node} = {NAME}.nodes.{node}:main'
             for node in ('policy', 'recorder', 'console', 'simulated_robot', 'demo', 'teleop',
-                         'teleop_keyboard', 'teleop_demo', 'player')
+                         'teleop_keyboard', 'teleop_demo', 'player', 'bring_up')
         ],
     },
 )

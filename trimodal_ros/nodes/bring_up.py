@@ -26,6 +26,8 @@ import tyro
 from .conductor import Conductor
 from .private_graph import GraphError
 
+PAUSE_S = 0.1   # each time it refuses it says why in its log
+
 
 def bring_up(node: str = 'policy', only: Literal['configure', 'activate', ''] = '') -> None:
     """
@@ -41,7 +43,7 @@ def bring_up(node: str = 'policy', only: Literal['configure', 'activate', ''] = 
         if only != 'activate':
             conductor.transition(Transition.TRANSITION_CONFIGURE, node)
         if only != 'configure':
-            conductor.activate(node)
+            conductor.activate(node, PAUSE_S)
     finally:
         conductor.close()
 

@@ -130,14 +130,15 @@ class Conductor:
         self._wait(future.done, node, f'service {name!r} did not answer')
         return future.result()
 
-    def _wait(self, condition: Callable[[], bool], node: str, complaint: str) -> None:
+    def _wait(self, condition: Callable[[], bool], node: str, complaint: str,
+              pause_s: float = POLL_S) -> None:
         deadline = time.monotonic() + SERVICE_TIMEOUT_S
         while not condition():
             self._check()
             if time.monotonic() > deadline:
                 raise ConductorError(
                     f'{complaint} within {SERVICE_TIMEOUT_S:g} s; {self._log_of(node)}')
-            time.sleep(POLL_S)
+            time.sleep(pause_s)
 
     def _check(self) -> None:
         if self._processes is not None:
@@ -160,11 +161,11 @@ class Conductor:
         self.transition(Transition.TRANSITION_CONFIGURE, node)
         self.activate(node)
 
-    def activate(self, node: str = 'policy') -> None:
-        """Activate a policy, as soon as its inputs are alive: it refuses before."""
+    def activate(self, node: str = 'policy', pause_s: float = POLL_S) -> None:
+        """Activate a policy, as soon as its inputs are alive: it refuses, and logs so, before."""
         request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_ACTIVATE))
         self._wait(lambda: self.call(ChangeState, f'{node}/change_state', request).success, node,
-                   f'{node} was not activated')
+                   f'{node} was not activated', pause_s)
 
     def set_parameters(self, node: str, **values) -> None:
         """Set boolean, integer and string parameters of a node."""

@@ -24,8 +24,15 @@ import numpy as np
 import pytest
 import torch
 
+from trimodal_ros.command.decision import Rules
 from trimodal_ros.evaluate.replay.heard import with_recorded
+from trimodal_ros.evaluate.replay.offline import Job, judge_recordings
+from trimodal_ros.evaluate.replay.recording import Recording
+from trimodal_ros.evaluate.replay.station import Settings
 from trimodal_ros.nodes.replay import NodeReplay, replay_through_node
+from trimodal_ros.nodes.replay_judge import judge_through_node
+from trimodal_ros.observe.freshness import Freshness
+from trimodal_ros.plan.batch import BatchPlanner
 from trimodal_ros.plan.checkpoint import load_checkpoint
 from trimodal_ros.record.episode import read_info
 from trimodal_ros.record.moments import Replay
@@ -72,26 +79,55 @@ def stepped(bags, small_checkpoint):
     return dict(zip(bags, played))
 
 
-def decided_offline(path: Path, policy, robot) -> dict:
-    """Return what comes of every image of an episode, fed to the node's own code, by stamp."""
-    replay, decisions, threads = Replay(path, robot), {}, torch.get_num_threads()
-    torch.set_num_threads(1)   # as the node has: sums come out otherwise in another order
+@pytest.fixture
+def one_thread():
+    """As the node has: sums come out otherwise in another order."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def decided_simply(path: Path, policy, robot) -> dict:
+    """Return what comes of every image of an episode, fed to the node's pilot, by stamp."""
+    replay, decisions = Replay(path, robot), {}
     replay.pilot.planner = policy.plan
     for topic, time_ns, message in read_messages(path, replay.topics):
         replay.feed(topic, time_ns, message)
         if topic == robot.cameras[-1].topic:
             decision = replay.pilot.decide()
             decisions[decision.observation.stamp_ns] = decision
-    torch.set_num_threads(threads)
     return decisions
 
 
 @pytest.mark.parametrize('name', ['good', 'other'])
+def test_node_decides_to_the_last_bit_as_offline(
+        stepped, bags, small_checkpoint, so101, name, one_thread):
+    """Catches a checkpoint that is judged offline by what it would never do on a robot."""
+    rules = Rules(freshness=Freshness(frozen_s=0.0), max_first_step_rad=3.0)
+    planner, path = BatchPlanner(load_checkpoint(small_checkpoint)), bags[name]
+    offline = [decision for _, decision in Recording(path, so101).replay(
+        [planner], Settings(EVERY_S, rules), swap_every=0)]
+    live = list(with_recorded(path, so101, stepped[name].decisions))
+    assert len(live) == len(offline) > 5
+    for ours, theirs in zip(live, offline):
+        for what in ('episode', 'instruction', 'stamp_ns', 'decided_ns', 'refusal', 'age_ms'):
+            assert getattr(ours, what) == getattr(theirs, what), what
+        for what in ('planned_TJ', 'recorded_TJ'):
+            assert np.array_equal(getattr(ours, what), getattr(theirs, what), equal_nan=True), what
+        # How the recorded motion lies with the scene is what only offline tells.
+        assert ours.alignment == {score: theirs.alignment[score] for score in ours.alignment}
+        assert (ours.trajectory is None) == (theirs.trajectory is None)
+        if ours.trajectory is not None:
+            assert np.array_equal(ours.trajectory.position_TJ, theirs.trajectory.position_TJ)
+
+
+@pytest.mark.parametrize('name', ['good', 'other'])
 def test_node_decides_to_the_last_bit_what_the_recording_says(
-        stepped, bags, small_checkpoint, so101, name):
+        stepped, bags, small_checkpoint, so101, name, one_thread):
     """Catches a replay in which the node sees, is told, or goes on from anything else."""
     episode, policy = stepped[name], load_checkpoint(small_checkpoint)
-    offline = decided_offline(bags[name], policy, so101)
+    offline = decided_simply(bags[name], policy, so101)
     assert episode.fault == ''
     # On the first image it is activated, and reads what it is told.
     assert [each.stamp_ns for each in episode.decisions] == sorted(offline)[1:]
@@ -147,6 +183,21 @@ def test_node_is_heard_at_a_rate(bags, small_checkpoint):
     images_ns = {recorded.received_ns for recorded in read_raw(bags['good'], ['front/image_raw'])}
     for each in episode.decisions:
         assert each.stamp_ns in images_ns and each.age_ms >= 0 and each.decided_ns >= each.stamp_ns
+
+
+def test_judgement_is_the_same_through_the_node(bags, small_checkpoint):
+    """Catches a recording that is judged worse, or not at all, through the node."""
+    job = Job((small_checkpoint,), Settings(0.2), swap_every=0)
+    paths = [bags['good'], bags['blind']]
+    live = {outcome.path: outcome for outcome in judge_through_node(paths, job, rate=0.0)}
+    offline = {outcome.path: outcome for outcome in judge_recordings(paths, job, workers=1)}
+    assert "no message on 'wrist/image_raw'" in live[bags['blind']].fault
+    [ours], [theirs] = live[bags['good']].judged, offline[bags['good']].judged
+    assert ours.count == theirs.count > 0 and ours.refusals == theirs.refusals
+    figures, expected = ours.tally.figures(), theirs.tally.figures()
+    assert set(expected) - set(figures) <= {'scene_recorded'}
+    assert {name: figures[name] for name in expected if name in figures} == figures == {
+        name: expected[name] for name in figures}
 
 
 def test_settings_that_cannot_be():

@@ -15,12 +15,13 @@
 """A second checkpoint beside the one that commands: what it says, and that nothing obeys it."""
 
 from dataclasses import replace
+from pathlib import Path
 import shutil
 import threading
 
-from conftest import save_moving_checkpoint
+from conftest import save_moving_checkpoint, so101_yaml
 from driver import HEAR_ALL_QOS, values
-from graph import call, PATIENCE_S, wait_for
+from graph import call, overrides, PATIENCE_S, spinning, wait_for
 from policy_graph import (
     assert_safe,
     commanding_policy,
@@ -35,13 +36,18 @@ import pytest
 # isort: split
 from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
+import rclpy
 from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from trimodal_ros.command.message import from_message
+from trimodal_ros.evaluate.replay.heard import read_heard, with_recorded
+from trimodal_ros.nodes.recorder import RecorderNode
 from trimodal_ros.observe.stamp import stamp_ns
+from trimodal_ros.paths import share_dir
 from trimodal_ros.plan.checkpoint import content_hash
+from trimodal_ros.record.episode import EpisodeError
 
 pytestmark = pytest.mark.usefixtures('ros')
 TOPICS = ('decision', 'joint_trajectory', 'plan', 'alignment/image_sentence',
@@ -190,6 +196,38 @@ def test_shadow_comes_and_goes_while_the_robot_is_commanded(
     names = [topic for topic, _ in driver.get_publisher_names_and_types_by_node(
         policy.get_name(), '/')]
     assert not any('/shadow/' in topic for topic in names)
+
+
+def test_recorded_shadow_is_judged_beside_the_active_one(
+        moving_checkpoint, other_checkpoint, so101, tmp_path):
+    """Catches a trial on the robot that nobody can make anything of afterwards."""
+    with commanding_policy(moving_checkpoint, so101,
+                           shadow_checkpoint=other_checkpoint) as (driver, policy):
+        name = policy.get_name()
+        heard, topics = Heard(driver, policy), tmp_path / 'topics.yaml'
+        selection = (share_dir() / 'config' / 'recorder.yaml').read_text()
+        topics.write_text(selection.replace('policy/', f'{name}/'))
+        recorder = RecorderNode(parameter_overrides=overrides(
+            out=tmp_path / 'bags', robot=so101_yaml(), topics=topics))
+        client = rclpy.create_node('client')
+        with spinning(recorder, client):
+            wait_for(lambda: call(client, Trigger, 'recorder/start').success, 'recording')
+            count = len(heard.decisions)
+            wait_for(lambda: len(heard.decisions) > count + 8, 'the shadow')
+            path = Path(call(client, Trigger, 'recorder/stop').message)
+    shadow, active = (read_heard(path, so101, content_hash(checkpoint), name)
+                      for checkpoint in (other_checkpoint, moving_checkpoint))
+    assert len(shadow) > 3 and len(active) > 3
+    turned = [np.nanmean(np.diff(each.planned_TJ[:, 0])) * so101.rate_hz
+              for decided in (shadow, active) for each in decided if not each.refusal]
+    assert min(turned) < 0 < max(turned)
+    np.testing.assert_allclose([np.diff(each.planned_TJ[:, 0]).max() for each in shadow],
+                               BACK_RAD_S / so101.rate_hz, atol=1e-6)
+    with pytest.raises(EpisodeError, match='no decision of the checkpoint nobody; recorded are'):
+        read_heard(path, so101, 'nobody', name)
+    labelled = list(with_recorded(path, so101, shadow))
+    assert [each.stamp_ns for each in labelled] == [each.stamp_ns for each in shadow]
+    assert np.isfinite(labelled[0].recorded_TJ[0]).all()
 
 
 def test_shadow_that_cannot_be_used_leaves_the_node_unconfigured(moving_checkpoint):

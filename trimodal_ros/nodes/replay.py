@@ -42,7 +42,7 @@ from .playback import Playback
 from .private_graph import enter_private_graph, GraphError, NodeProcesses
 from .ros_rollout import write_robot_yaml
 from ..evaluate.replay.decisions import ReplayedDecision
-from ..evaluate.replay.heard import Hearing, SOURCES
+from ..evaluate.replay.heard import Hearing, TOPICS
 from ..record.episode import EpisodeError
 from ..record.selection import INSTRUCTION, TRAJECTORY
 from ..spec import RobotSpec
@@ -126,17 +126,21 @@ class Stage:
         self._conductor, self._robot, self._how = conductor, robot, how
         self._stop = threading.Event()   # never set: an interrupt raises
         self._hearing = Hearing('', robot)
-        topics = SOURCES['rehearsed']
+        self._decided: list[ReplayedDecision] = []
         for message_class, topic, hear in zip(
-                (DiagnosticArray, JointTrajectory, JointTrajectory), topics,
-                ('hear_decision', 'hear_plan', 'hear_trajectory')):
+                (DiagnosticArray, JointTrajectory, JointTrajectory), TOPICS[''],
+                (self._hear_decision, lambda message: self._hearing.hear_plan(message),
+                 lambda message: self._hearing.hear_trajectory(message))):
             conductor.node.create_subscription(
-                message_class, f'{POLICY}/{topic}',
-                lambda message, hear=hear: getattr(self._hearing, hear)(message), HEAR_ALL_QOS)
+                message_class, f'{POLICY}/{topic}', hear, HEAR_ALL_QOS)
+
+    def _hear_decision(self, message: DiagnosticArray) -> None:
+        self._hearing.hear_decision(message)
+        self._decided += self._hearing.ready()
 
     def play(self, path: Path) -> NodeEpisode:
         """Play a recording to the node from its beginning and return what it decided."""
-        self._hearing = Hearing(str(path), self._robot)
+        self._hearing, self._decided = Hearing(str(path), self._robot), []
         playback, fault, behind_s = Playback(self._conductor.node, self._topics()), '', 0.0
         self._conductor.transition(Transition.TRANSITION_CONFIGURE)
         follower = Follower(self._conductor.node, POLICY, self._stop)
@@ -194,17 +198,18 @@ class Stage:
     def _end(self, playback: Playback, follower: Follower) -> list[ReplayedDecision]:
         """Return what was decided, once it is all here, and let go of the recording."""
         progress = follower.ask()
-        _wait(lambda: self._hearing.decisions >= progress.decisions and self._hearing.is_whole,
-              ARRIVE_S)
-        if self._hearing.decisions < progress.decisions:
-            raise GraphError(f'{self._hearing.decisions} of {progress.decisions} decisions have '
-                             'come')
-        decisions = list(self._hearing.ready(at_end=True))
+        _wait(lambda: self._heard() >= progress.decisions and self._hearing.is_whole, ARRIVE_S)
+        if self._heard() < progress.decisions:
+            raise GraphError(f'{self._heard()} of {progress.decisions} decisions have come')
+        decisions = [*self._decided, *self._hearing.ready(at_end=True)]
         if progress.active:
             self._conductor.transition(Transition.TRANSITION_DEACTIVATE)
         self._conductor.transition(Transition.TRANSITION_CLEANUP)
         playback.close()
         return decisions
+
+    def _heard(self) -> int:
+        return len(self._decided) + self._hearing.decisions
 
 
 def _wait(condition: Callable[[], bool], seconds: float) -> bool:

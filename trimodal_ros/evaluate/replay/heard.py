@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -32,16 +33,17 @@ from ...command.decision import STAGES
 from ...command.guard import SCORES
 from ...command.message import from_message
 from ...observe.stamp import stamp_ns
-from ...record.bag_metadata import message_counts
+from ...record.episode import EpisodeError
 from ...record.moments import Replay
 from ...record.reader import read_messages
+from ...record.selection import TRAJECTORY
 from ...spec import RobotSpec, SpecError, Trajectory
 
 PENDING = 32   # decisions for whose plan there is still time to come: topics overtake each other
-# Who decided: what its topics are called, after the policy's name.
-SOURCES = {'active': ('decision', 'debug/plan', 'joint_trajectory'),
-           'rehearsed': ('decision', 'debug/plan', 'debug/joint_trajectory'),
-           'shadow': ('shadow/decision', 'shadow/plan', 'shadow/joint_trajectory')}
+SHADOW = 'shadow'
+# Of the policy that commands or rehearses, and of its shadow: decision, plan, and what was sent.
+TOPICS = {'': ('decision', 'debug/plan', 'debug/joint_trajectory'),
+          SHADOW: ('shadow/decision', 'shadow/plan', 'shadow/joint_trajectory')}
 
 
 class Hearing:
@@ -114,29 +116,39 @@ def _values(message) -> dict[str, str]:
     return {value.key: value.value for value in message.status[0].values}
 
 
-def read_heard(path: Path, episode: str, robot: RobotSpec, source: str = 'active',
-               policy: str = 'policy') -> Iterator[ReplayedDecision]:
+def read_heard(path: Path, robot: RobotSpec, content_hash: str,
+               policy: str = 'policy') -> list[ReplayedDecision]:
     """
-    Yield the decisions that were recorded: of the active policy, a rehearsing one, or a shadow.
+    Return the recorded decisions of one checkpoint, whether it commanded or was the shadow.
 
-    Raises EpisodeError, or ValueError for a recording without them.
+    ``policy`` is the node's name. Raises EpisodeError for a recording without any, which tells
+    whose it has.
     """
-    decision, plan, trajectory = (
-        name if name == 'joint_trajectory' else f'{policy}/{name}' for name in SOURCES[source])
-    counts = message_counts(path)
-    if not counts.get(decision):
-        raise ValueError(f'{path}: no messages on {decision!r}; known topics: '
-                         f'{", ".join(sorted(counts))}')
-    hearing = Hearing(episode, robot)
-    take = {decision: hearing.hear_decision, plan: hearing.hear_plan,
-            trajectory: hearing.hear_trajectory}
+    hearings = {'': Hearing(str(path), robot), SHADOW: Hearing(str(path), robot)}
+    take, decisions = {}, set()
+    for name, hearing in hearings.items():
+        decision, plan, trajectory = (f'{policy}/{topic}' for topic in TOPICS[name])
+        take.update({decision: hearing.hear_decision, plan: hearing.hear_plan,
+                     trajectory: hearing.hear_trajectory})
+        decisions.add(decision)
+    take[TRAJECTORY] = hearings[''].hear_trajectory
+    decided, found = set(), []
     for topic, _, message in read_messages(path, list(take)):
+        if topic in decisions:
+            decider = _values(message)['checkpoint']
+            decided.add(decider)
+            if decider != content_hash:
+                continue
         try:
             take[topic](message)
-        except SpecError:   # of a robot's other part, or a person's
+        except SpecError:   # of the robot's other arm, or a person's
             continue
-        yield from hearing.ready()
-    yield from hearing.ready(at_end=True)
+        found += [each for hearing in hearings.values() for each in hearing.ready()]
+    found += [each for hearing in hearings.values() for each in hearing.ready(at_end=True)]
+    if not found:
+        raise EpisodeError(f'{path}: no decision of the checkpoint {content_hash}; recorded are '
+                           f'those of {", ".join(sorted(decided)) or "none"}')
+    return sorted(found, key=attrgetter('stamp_ns'))
 
 
 def with_recorded(path: Path, robot: RobotSpec, decisions: Iterable[ReplayedDecision]

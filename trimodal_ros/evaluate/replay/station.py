@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+import threading
 from typing import NamedTuple
 
 from ...command.commander import Commander
@@ -62,22 +63,21 @@ class Settings:
 
 
 class Inline(Worker):
-    """Does what is due when told, in the thread that tells; nothing before its start."""
-
-    _runs = False
+    """Does what is due when told, in the thread that tells; before ``start`` nothing."""
 
     def start(self) -> None:
+        """Nothing is due yet."""
         self._due.clear()
-        self._runs = True
+        self._thread = threading.current_thread()
 
     def end(self) -> bool:
         """Nothing to wait for."""
-        self._runs = False
+        self._thread = None
         return True
 
     def run(self) -> None:
         """Do what is due."""
-        if self._runs and self._due.is_set():
+        if self.is_running and self._due.is_set():
             self._due.clear()
             self._work()
 

@@ -17,7 +17,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 import time
 from typing import Annotated, get_args, Literal
@@ -26,8 +25,8 @@ import tyro
 
 from .assemble import put_together
 from .junit import junit_xml
-from .live import judge_live
 from .offline import Job, judge_recordings, Outcome, sentences_of
+from .recorded import judge_recorded
 from .result import Result
 from .station import Settings
 from .table import describe
@@ -38,7 +37,7 @@ from ...progress import progress_bar
 from ...record.episode import find_episodes
 
 THRESHOLD_PASSED, NOT_JUDGED = 1, 3   # exit codes; 2 is that of a wrong command line
-Mode = Literal['offline', 'node']
+Mode = Literal['offline', 'node', 'recorded']
 
 
 def replay(bags: list[Path], checkpoint: Path, baseline: Path | None = None,
@@ -64,7 +63,9 @@ def replay(bags: list[Path], checkpoint: Path, baseline: Path | None = None,
     :param checkpoint: Checkpoint folder to judge.
     :param baseline: Checkpoint folder to compare with, such as the one in use.
     :param mode: 'offline': as fast as the machine goes, thinking takes no time. 'node': through
-        the live policy node, over DDS; slower, and shows what only time does.
+        the live policy node, over DDS; slower, and shows what only time does. 'recorded':
+        nothing is planned anew, judged is what these checkpoints decided when it was recorded,
+        in command or as the node's shadow.
     :param thresholds: YAML file of what must be kept to, as config/thresholds.yaml.
     :param json_file: File that gets all figures.
     :param html: File that gets a page with curves and pictures, to open in a browser.
@@ -113,19 +114,18 @@ def _check(urdf: Path | None, tool_frame: str, workers: int, swap_every: int, mo
                          'as it goes')
 
 
-def _judged(paths: list[Path], job: Job, mode: str, rate: float,
+def _judged(paths: list[Path], job: Job, mode: Mode, rate: float,
             workers: int) -> Iterator[Outcome]:
     if mode == 'offline':
         return judge_recordings(paths, job, workers)
-    return judge_live(paths, job, partial(_through_node, rate=rate, job=job))
+    return judge_recorded(paths, job) if mode == 'recorded' else _through_node(paths, job, rate)
 
 
-def _through_node(paths: list[Path], checkpoint: Path, rate: float, job: Job) -> Iterator:
+def _through_node(paths: list[Path], job: Job, rate: float) -> Iterator[Outcome]:
     from ...nodes.private_graph import GraphError  # a command may reach right
-    from ...nodes.replay import NodeReplay, replay_through_node
+    from ...nodes.replay_judge import judge_through_node
     try:
-        yield from replay_through_node(
-            paths, checkpoint, NodeReplay(rate, job.settings.replan_period_s))
+        yield from judge_through_node(paths, job, rate)
     except GraphError as error:
         raise SystemExit(f'error: {error}') from error
 

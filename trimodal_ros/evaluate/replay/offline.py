@@ -166,19 +166,18 @@ def judge_recording(path: Path) -> Outcome:
             judges[place].add(decision)
     except (EpisodeError, OSError) as error:
         fault = named(path, error)
+    return _outcome(recording, judges, fault)
+
+
+def _outcome(recording: Recording, judges: list[Judge], fault: str) -> Outcome:
     end_ns = recording.now_ns or recording.start_ns
-    return outcome_of(recording, judges, fault, end_ns, recording.holds)
-
-
-def outcome_of(recording: Recording, judges: list[Judge], fault: str, end_ns: int,
-               holds: Mapping[str, int]) -> Outcome:
-    """Return what came of a recording that was gone through until ``end_ns``."""
     judged = tuple(judge.end(end_ns) for judge in judges)
     if not judged[0].count and not fault:
         fault = (f'{recording.path}: nothing could be decided on: '
-                 f'{", ".join(holds) or "no complete set of inputs"}')
+                 f'{", ".join(recording.holds) or "no complete set of inputs"}')
     return Outcome(recording.path, fault, recording.info.instruction, recording.info.outcome,
-                   recording.start_ns, (end_ns - recording.start_ns) / NS_PER_S, holds, judged)
+                   recording.start_ns, (end_ns - recording.start_ns) / NS_PER_S,
+                   recording.holds, judged)
 
 
 def named(path: Path, error: Exception) -> str:

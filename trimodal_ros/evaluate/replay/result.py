@@ -195,7 +195,7 @@ class Result:
 
     checkpoint: str
     robot: Robot
-    mode: Literal['offline', 'node']
+    mode: Literal['offline', 'node', 'recorded']
     settings: Mapping[str, object]
     decisions: int
     duration_s: float

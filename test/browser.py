@@ -38,6 +38,7 @@ function look(frame) {
   inside.querySelectorAll('details').forEach(each => each.open = true);
   document.querySelector('pre').textContent = JSON.stringify({
     width: root.clientWidth, needed: root.scrollWidth, height: root.scrollHeight,
+    scripts: inside.querySelectorAll('script, [onerror], [src^="http"]').length,
     fetched: frame.contentWindow.performance.getEntriesByType('resource').map(each => each.name),
     broken: [...inside.images].filter(each => !each.naturalWidth).map(each => each.alt)});
 }
@@ -82,6 +83,6 @@ def frame(page: Path, folder: Path, width: int, height: int = 800) -> Path:
 
 
 def look(page: Path, folder: Path, width: int) -> dict:
-    """Return what a page of so many pixels needs: its width, what it fetches, broken images."""
+    """Return what a page of so many pixels needs: its width, fetches and runs, broken images."""
     dom = browse(frame(page, folder, width), folder, '--dump-dom')
     return json.loads(unescape(dom.rpartition('<pre>')[2].partition('</pre>')[0]))

@@ -101,7 +101,7 @@ def test_every_recording_instruction_and_threshold_is_told(result, dom):
         assert error == [figure.value for figure in [episode.figures.get('action_error')]
                          if figure]
     assert set(table(dom, 'instructions')) == set(result.instructions)
-    assert [cells[-1][0] for cells in table(dom, 'thresholds').values()] == ['✓ kept', '✗ missed']
+    assert [cells[0][0] for cells in table(dom, 'thresholds').values()] == ['✓ kept', '✗ missed']
     assert result.faults[0].fault in dom and result.checkpoint in dom and result.baseline in dom
     for moment in shown_moments(result):
         assert moment.why[1:] in dom and f'at {moment.time_s:.1f} s' in dom
@@ -169,12 +169,10 @@ def test_texts_are_not_markup(result, tmp_path):
     spoilt = hostile(result)
     write_replay_page(tmp_path / 'page.html', spoilt, noise(spoilt, (HOSTILE,)))
     seen = browse(tmp_path / 'page.html', tmp_path, '--dump-dom')
-    assert '<script' not in seen and '{{ 7 * 7 }}' in seen and '把红色' in seen
+    assert '{{ 7 * 7 }}' in seen and '把红色' in seen
     assert seen.count('<img ') == len(wanted_frames(spoilt))
-    assert not [tag for tag in seen.split('<')[1:] if 'onerror' in tag.partition('>')[0].replace(
-        '&gt;', '') and '"' not in tag.partition('onerror')[0]]
     phone = look(tmp_path / 'page.html', tmp_path, 375)
-    assert phone['needed'] == 375 and phone['broken'] == []
+    assert phone['needed'] == 375 and phone['broken'] == [] and phone['scripts'] == 0
 
 
 @pytest.mark.parametrize('change', [
@@ -245,6 +243,16 @@ def test_verdict_in_words(result, verdict, failed, said):
     assert thresholds.tone == ('bad' if failed else 'good')
     if failed:
         assert thresholds.why == 'Action error, elbow: 0.1000 rad, allowed is at most 0.0500 rad.'
+
+
+def test_worst_moments_are_of_every_kind(result):
+    """Catches refusals nobody looks at, as there are enough large errors to fill the page."""
+    moments = [replace(result.worst[n % 4], measure=measure, why=f'{measure} {n}')
+               for measure in ('action_error', 'boundary_jump', 'refused') for n in range(9)]
+    shown = shown_moments(replace(result, worst=tuple(moments)))
+    assert [moment.why for moment in shown] == [
+        f'{measure} {n}' for measure in ('action_error', 'boundary_jump', 'refused')
+        for n in range(4)]
 
 
 def test_small_numbers_stay_apart():

@@ -146,7 +146,8 @@ def row(name: str, unit: str, at: Sequence[float], values: Mapping[str, Sequence
     up = scale_of(value.values(), least=least)
     if up is None:
         return None
-    up = Scale(0.0, up.high) if from_zero else up
+    if from_zero:
+        up = Scale(0.0, min(up.high, 1.0) if unit == 'share' else up.high)
     lines = tuple(Line(kind, curve(at_N, each, across, up, POINTS))
                   for kind, each in value.items())
     return Row(name, UNITS.get(unit, unit), lines, *scale_text(up, unit))

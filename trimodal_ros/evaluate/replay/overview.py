@@ -28,6 +28,7 @@ from .result import Histogram, Result, Series
 from .wording import title
 
 AVERAGED = 80  # parts of the whole time
+LEAST_BARS = 6
 MARKED = 40   # episodes whose beginnings are marked: of more, none are
 
 
@@ -96,8 +97,9 @@ def draw_steps(result: Result) -> Drawing | None:
 
 
 def draw_histogram(name: str, histogram: Histogram) -> Drawing:
-    """Draw bars of one width, up to the last that is not empty; labels say from where to where."""
-    count = max((n for n, each in enumerate(histogram.counts, 1) if each), default=1)
+    """Draw bars of one width, the last ones left out if empty; labels say where they end."""
+    last = max((n for n, each in enumerate(histogram.counts, 1) if each), default=0)
+    count = min(len(histogram.counts), max(last, LEAST_BARS))
     most, across = max(1, *histogram.counts), Scale(0.0, count)
     bars = (f'M{WIDTH * across.share(n):.0f},{HEIGHT}V{HEIGHT * (1 - each / most):.1f}'
             f'H{WIDTH * across.share(n + 1):.0f}V{HEIGHT}Z'

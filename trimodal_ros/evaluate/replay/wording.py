@@ -187,7 +187,9 @@ def interval(compared: Compared, unit: str) -> str:
     if compared.difference is None:
         return 'no difference could be measured'
     side = 'lower' if compared.difference < 0 else 'higher'
-    by = f'{_with_unit(abs(compared.difference), unit)} {side}' if compared.difference else 'equal'
+    size = digits(abs(compared.difference), unit)
+    name = 'points' if unit == 'share' else UNITS.get(unit, unit)
+    by = f'{size} {name}'.rstrip() + f' {side}' if compared.difference else 'equal'
     if compared.low is None or compared.high is None:
         return f'{by}; too little for an interval'
     return (f'{by} (95 % interval {digits(compared.low, unit, True)} to '

@@ -15,6 +15,7 @@
 
 from dataclasses import replace
 import math
+from typing import get_args, get_type_hints
 from xml.etree import ElementTree
 
 from browser import browse, find_browser, frame, look, luminance
@@ -25,8 +26,8 @@ import pytest
 from trimodal_ros.evaluate.replay.catalogue import MEASURES
 from trimodal_ros.evaluate.replay.example import make_example
 from trimodal_ros.evaluate.replay.frames import data_uri
-from trimodal_ros.evaluate.replay.page import write_replay_page
-from trimodal_ros.evaluate.replay.result import Curves, Episode, Passed, Series
+from trimodal_ros.evaluate.replay.page import MODES, subtitle, write_replay_page
+from trimodal_ros.evaluate.replay.result import Curves, Episode, Passed, Result, Series
 from trimodal_ros.evaluate.replay.stretches import DRAWN, shown_moments, stretches, wanted_frames
 from trimodal_ros.evaluate.replay.wording import answers, digits, headline
 
@@ -189,6 +190,13 @@ def test_page_does_without(result, tmp_path, change):
     write_replay_page(tmp_path / 'page.html', changed, {})
     text = (tmp_path / 'page.html').read_text()
     assert headline(changed) in text and '<img' not in text and 'nan' not in text.lower()
+
+
+def test_page_says_how_it_was_replayed(result):
+    """Catches a way to replay that the page doesn't know."""
+    modes = get_args(get_type_hints(Result)['mode'])
+    told = {subtitle(replace(result, mode=mode)) for mode in modes}
+    assert len(told) == len(modes) == len(MODES)
 
 
 def test_what_is_not_known_is_not_drawn(result, tmp_path):

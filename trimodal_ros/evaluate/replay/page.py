@@ -46,6 +46,8 @@ from .stretches import (
 from ..page import write_page
 
 TABLE_ROWS = 300
+MODES = {'offline': 'offline', 'node': 'played into the live node',
+         'recorded': 'as it was decided when it was recorded'}
 # Lines of plots, in words.
 KINDS = {'recorded': 'recorded', 'planned': 'planned', 'baseline': 'planned by the baseline',
          'refused': 'plan refused', 'late': 'plan late', **ALIGNMENTS}
@@ -98,7 +100,7 @@ def write_replay_page(path: Path, result: Result, pictures: Pictures) -> None:
 
 def subtitle(result: Result) -> str:
     """Return what was replayed, in a line."""
-    how = {'offline': 'offline', 'node': 'played into the live node'}[result.mode]
+    how = MODES[result.mode]
     judged = sum(episode.decisions > 0 for episode in result.episodes)
     against = f', baseline {result.baseline}' if result.baseline else ''
     decisions = wording.counted(result.decisions, 'decision')

@@ -14,6 +14,8 @@
 """Pages as headless Chromium, or anyone who looks at them, sees them."""
 
 import base64
+from html import escape, unescape
+import json
 from pathlib import Path
 import re
 import shutil
@@ -27,6 +29,21 @@ BROWSERS = ('chromium', 'chromium-browser', 'google-chrome')
 QUIET = ('--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
          '--disable-background-networking', '--disable-component-update', '--disable-sync',
          '--hide-scrollbars', '--enable-logging=stderr')
+
+
+# A page in a frame, as a window can't be as narrow as a phone; what is hidden is opened.
+FRAME = """<!doctype html><body style="margin: 0"><script>
+function look(frame) {
+  const inside = frame.contentDocument, root = inside.documentElement;
+  inside.querySelectorAll('details').forEach(each => each.open = true);
+  document.querySelector('pre').textContent = JSON.stringify({
+    width: root.clientWidth, needed: root.scrollWidth, height: root.scrollHeight,
+    scripts: inside.querySelectorAll('script, [onerror], [src^="http"]').length,
+    fetched: frame.contentWindow.performance.getEntriesByType('resource').map(each => each.name),
+    broken: [...inside.images].filter(each => !each.naturalWidth).map(each => each.alt)});
+}
+</script><iframe style="border: 0" width="%d" height="%d" onload="look(this)" srcdoc="%s"></iframe>
+<pre></pre>"""
 
 
 def embedded_pictures(markup):
@@ -56,3 +73,16 @@ def browse(page: Path, folder: Path, *options: str) -> str:
     assert ended.returncode == 0, ended.stderr
     assert 'CONSOLE' not in ended.stderr, ended.stderr
     return ended.stdout
+
+
+def frame(page: Path, folder: Path, width: int, height: int = 800) -> Path:
+    """Write a page that shows another in a frame of so many pixels; return its path."""
+    outer = folder / f'frame_{width}.html'
+    outer.write_text(FRAME % (width, height, escape(page.read_text())))
+    return outer
+
+
+def look(page: Path, folder: Path, width: int) -> dict:
+    """Return what a page of so many pixels needs: its width, fetches and runs, broken images."""
+    dom = browse(frame(page, folder, width), folder, '--dump-dom')
+    return json.loads(unescape(dom.rpartition('<pre>')[2].partition('</pre>')[0]))

@@ -19,7 +19,16 @@ import json
 import pytest
 import torch
 
-from benchmarks import alignment, cache, central, gradients, loss_memory, paired, ranking
+from benchmarks import (
+    alignment,
+    cache,
+    central,
+    gradients,
+    loss_memory,
+    paired,
+    ranking,
+    replay_page,
+)
 from trimodal_ros.plan.checkpoint import load_checkpoint, save_checkpoint
 from trimodal_ros.spec import Observation
 
@@ -183,3 +192,11 @@ def test_cache_benchmark_uses_all_it_wrote(tmp_path, capsys):
     assert row['bytes'] > 3 * 60 * 640 * 480 * 3 and row['largest_mib'] > 50
     assert 'times real time' in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == ['cache.json']
+
+
+def test_pages_of_an_hour_are_measured(capsys):
+    """Catches a benchmark of another page than the one that is written."""
+    replay_page.main(joints=7, recordings=(1000,))
+    rows = [line.strip('| ').split(' | ') for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[:2] for row in rows] == [['1000', '6'], ['1000', '7']]
+    assert all(0 < float(size) < 20 for _, _, size, _ in rows)

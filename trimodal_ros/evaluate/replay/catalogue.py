@@ -69,7 +69,9 @@ MEASURES = {
     'command_age_p50': Measure(
         'Command age, median', 'ms', 'lower',
         'From the stamp of the oldest image until the command went out. Only a live node has it.'),
-    'command_age_p99': Measure('Command age, p99', 'ms', 'lower', 'The same, 99th percentile.'),
+    'command_age_p99': Measure(
+        'Command age, p99', 'ms', 'lower',
+        'From the stamp of the oldest image until the command went out, 99th percentile.'),
     'image_sentence': Measure(
         'Image and sentence', 'cosine', 'higher', 'How well what is seen lies with what is said.'),
     'scene_motion': Measure(

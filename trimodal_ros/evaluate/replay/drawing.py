@@ -1,0 +1,169 @@
+# Copyright 2026 the trimodal_ros authors
+#
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+"""
+Plots of a page: rows of curves over a common axis.
+
+Shapes: N points of a curve.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+import math
+
+import numpy as np
+
+from .lines import curve, known, LEAST_SPAN, Line, Scale, scale_of, spans, Tick, ticks
+from .result import Episode, Moment, Series
+from .stretches import Stretch
+from .wording import FACTORS, minus, UNITS
+
+POINTS = 300          # of a line at most
+LEAST_RAD = 0.1       # of a joint's scale: the least motion that is worth a look
+AROUND_S = 3.0        # on each side of a moment
+ALIGNMENTS = {'image_sentence': 'image and sentence', 'scene_motion': 'scene and planned motion',
+              'scene_recorded': 'scene and recorded motion'}
+LINES = ('recorded', 'baseline', 'planned')   # the last one lies on top
+NOT_SENT = ('refused', 'late')
+
+
+@dataclass(frozen=True)
+class Row:
+    """One plot: its name, what its scale reaches from and to as text, and its lines."""
+
+    name: str
+    unit: str
+    lines: tuple[Line, ...]
+    low: str = ''
+    high: str = ''
+    kind: str = ''      # 'band' for a thin one
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Rows over one axis. ``marks`` are numbers of moments and where they are."""
+
+    ticks: tuple[Tick, ...]
+    unit: str
+    rows: tuple[Row, ...]
+    marks: tuple[Tick, ...] = ()
+
+
+def draw_stretch(stretch: Stretch) -> Drawing:
+    """Draw a stretch: what was sent, the error, every joint, and alignment."""
+    across = Scale(stretch.begin_s, stretch.end_s)
+    series, curves = stretch.episode.series, stretch.episode.curves
+    joints = [joint_row(joint, stretch.episode, across) for joint in curves.recorded]
+    rows = [*sent_rows(series, across), error_row(series, across), *joints,
+            alignment_row(series, across)]
+    marks = tuple(Tick(min(1.0, float(across.share(moment.time_s))), str(number))
+                  for number, moment in stretch.moments)
+    return Drawing(tuple(ticks(across)), 's', tuple(filter(None, rows)), marks)
+
+
+def draw_moment(moment: Moment, episodes: Mapping[str, Episode]) -> Drawing | None:
+    """Draw the joint that matters around a moment; None where no curve is known."""
+    episode = episodes.get(moment.episode)
+    if episode is None or not episode.curves.time_s:
+        return None
+    end_s = max(episode.duration_s, episode.curves.time_s[-1])
+    across = Scale(max(0.0, moment.time_s - AROUND_S), min(end_s, moment.time_s + AROUND_S))
+    joint = _joint_of(moment, episode, across) if across.low < across.high else None
+    drawn = None if joint is None else joint_row(joint, episode, across)
+    if drawn is None:
+        return None
+    return Drawing(tuple(ticks(across, 6)), 's', (drawn,),
+                   (Tick(min(1.0, float(across.share(moment.time_s))), ''),))
+
+
+def _joint_of(moment: Moment, episode: Episode, across: Scale) -> str | None:
+    """Return the joint that a moment's words name, else the one furthest off then."""
+    words = moment.why.replace(',', ' ').split()
+    named = [joint for joint in episode.curves.recorded if joint in words]
+    return named[0] if named else _furthest(episode, across)
+
+
+def _furthest(episode: Episode, across: Scale) -> str | None:
+    inside = _inside(episode.curves.time_s, across)
+    off = {}
+    for joint, recorded in episode.curves.recorded.items():
+        off_N = np.abs(known(episode.curves.planned[joint][inside]) - known(recorded[inside]))
+        if np.isfinite(off_N).sum() > 3:
+            off[joint] = float(np.nanmax(off_N))
+    return max(off, key=off.get) if off else None
+
+
+def joint_row(joint: str, episode: Episode, across: Scale) -> Row | None:
+    """Draw a joint as recorded, planned and planned by the baseline."""
+    curves = episode.curves
+    values = {kind: part[joint] for kind in LINES if joint in (part := getattr(curves, kind))}
+    return row(joint, 'rad', curves.time_s, values, across, LEAST_RAD)
+
+
+def error_row(series: Series, across: Scale) -> Row | None:
+    return row('action error', 'rad', series.time_s, {'error': series.error_rad}, across,
+               from_zero=True)
+
+
+def alignment_row(series: Series, across: Scale) -> Row | None:
+    values = {name: getattr(series, name) for name in ALIGNMENTS if getattr(series, name)}
+    return row('alignment', 'cosine', series.time_s, values, across)
+
+
+def sent_rows(series: Series, across: Scale) -> list[Row]:
+    """Draw when plans were refused or late, each until the next decision; none where none was."""
+    inside = _inside(series.time_s, across)
+    begins = series.time_s[inside]
+    bars = list(zip(begins, (*begins[1:], across.high), series.status[inside]))
+    rows = []
+    for status in NOT_SENT:
+        chosen = [bar for bar in bars if bar[2] == status]
+        if chosen:
+            path = spans([bar[0] for bar in chosen], [bar[1] for bar in chosen], across)
+            rows.append(Row(status, '', (Line(status, path),), kind='band'))
+    return rows
+
+
+def row(name: str, unit: str, at: Sequence[float], values: Mapping[str, Sequence], across: Scale,
+        least: float = LEAST_SPAN, from_zero: bool = False) -> Row | None:
+    """Draw lines by their kind over the places ``at``, in order; None of nothing known."""
+    inside = _inside(at, across)
+    at_N = known(at[inside])
+    value = {kind: known(each[inside]) for kind, each in values.items() if len(each)}
+    up = scale_of(value.values(), least=least)
+    if up is None:
+        return None
+    if from_zero:
+        up = Scale(0.0, min(up.high, 1.0) if unit == 'share' else up.high)
+    lines = tuple(Line(kind, curve(at_N, each, across, up, POINTS))
+                  for kind, each in value.items())
+    return Row(name, UNITS.get(unit, unit), lines, *scale_text(up, unit))
+
+
+def scale_text(up: Scale, unit: str) -> tuple[str, str]:
+    """
+    Return the ends of a scale with as many decimals as tell them apart.
+
+    >>> scale_text(Scale(-1.0951, 0.2), 'rad'), scale_text(Scale(0.0, 0.012), 'm')
+    (('−1.1', '0.2'), ('0', '12'))
+    """
+    low, high = (end * FACTORS.get(unit, 1.0) for end in up)
+    places = max(0, 1 - math.floor(math.log10(high - low)))
+    return minus(f'{low:.{places}f}'), minus(f'{high:.{places}f}')
+
+
+def _inside(at: Sequence[float], across: Scale) -> slice:
+    return slice(bisect_left(at, across.low), bisect_right(at, across.high))

@@ -14,7 +14,7 @@
 """
 How large the page of an hour of recording is, whatever it was recorded in.
 
-    python -m benchmarks.replay_page
+    python -m benchmarks.replay page
 
 The result is made up, its frames are noise, which JPEG can't make small: real ones are smaller.
 """
@@ -28,7 +28,6 @@ import tempfile
 import time
 
 import numpy as np
-import tyro
 
 from trimodal_ros.evaluate.replay.example import make_example
 from trimodal_ros.evaluate.replay.frames import data_uri
@@ -43,7 +42,7 @@ HOUR = round(3600 / REPLAN_S)
 HEIGHT, WIDTH = 480, 640   # px of a frame
 
 
-def main(robot: Path = share_dir() / 'config' / 'robots' / 'so101.yaml',  # noqa: B008
+def page(robot: Path = share_dir() / 'config' / 'robots' / 'so101.yaml',  # noqa: B008
          joints: int = 25, cameras: int = CAMERAS,
          recordings: tuple[int, ...] = (1, 60, 240, 1000)) -> None:
     """
@@ -84,6 +83,3 @@ def page_size(result: Result, cameras: int = CAMERAS) -> tuple[int, float]:
         write_replay_page(path, result, pictures)
         return path.stat().st_size, time.monotonic() - begin
 
-
-if __name__ == '__main__':
-    tyro.cli(main, description=__doc__)

@@ -196,7 +196,7 @@ def test_cache_benchmark_uses_all_it_wrote(tmp_path, capsys):
 
 def test_pages_of_an_hour_are_measured(capsys):
     """Catches a benchmark of another page than the one that is written."""
-    replay_page.main(joints=7, recordings=(1000,))
+    replay_page.page(joints=7, recordings=(1000,))
     rows = [line.strip('| ').split(' | ') for line in capsys.readouterr().out.splitlines()[2:]]
     assert [row[:2] for row in rows] == [['1000', '6'], ['1000', '7']]
     assert all(0 < float(size) < 20 for _, _, size, _ in rows)

@@ -32,9 +32,18 @@ from motions import (
 )
 import numpy as np
 import pytest
+from scipy.interpolate import CubicSpline
 
 from trimodal_ros.command.blend import Blender, ENSEMBLE_DECAY
-from trimodal_ros.command.chunk import ExpiredError, join_chunk, lead_in, LEAD_S
+from trimodal_ros.command.chunk import (
+    _between,
+    _spline_slopes,
+    ExpiredError,
+    join_chunk,
+    lead_in,
+    LEAD_S,
+    OVERSHOOT_SAMPLES,
+)
 from trimodal_ros.command.hold import HOLD_S, hold_trajectory
 from trimodal_ros.command.limits import check_limits, LimitError
 from trimodal_ros.command.message import to_message
@@ -306,3 +315,17 @@ def test_history_tells_what_was_commanded_at_an_earlier_image():
                         lead_in(commanded, again_ns, np.full(3, 0.5)))
     commanded.send(second, again_ns, np.full(3, 0.5))
     assert np.array_equal(commanded.position_at(START_NS + 300 * MS), expected)
+
+
+@pytest.mark.parametrize('points', [2, 3, 4, 17])
+def test_velocities_are_those_of_the_spline(points):
+    """Catches a system of equations with a coefficient in the wrong place, or too few points."""
+    rng = np.random.default_rng(points)
+    time_s_T = np.cumsum(rng.uniform(0.03, 0.2, points))
+    position_TJ, first_J = rng.normal(size=(points, 3)), rng.normal(size=3)
+    spline = CubicSpline(time_s_T, position_TJ, bc_type=((1, first_J), (1, np.zeros(3))))
+    velocity_TJ = _spline_slopes(time_s_T, position_TJ, first_J)
+    np.testing.assert_allclose(velocity_TJ, spline(time_s_T, 1), atol=1e-9)
+    between_s = np.linspace(time_s_T[:-1], time_s_T[1:], OVERSHOOT_SAMPLES).ravel()
+    np.testing.assert_allclose(_between(np.diff(time_s_T), position_TJ, velocity_TJ),
+                               spline(between_s), atol=1e-9)

@@ -98,6 +98,7 @@ class Judge:
         self._note_worst(decision, time_s, error_TJ, tally)
         self._judged.decisions.add(self._row(decision, time_s, error_TJ))
         self._keep(tally, decision.instruction, time_s)
+        self._add_ages(decision)
         self._judged.count += 1
         self._judged.refusals.update([decision.reason] if decision.reason else [])
         self._before = decision
@@ -125,9 +126,6 @@ class Judge:
         tally.add('late', decision.status == 'late')
         tally.add('missed', 0, 1)
         tally.limit_joints += [name == decision.refused_joint for name in self._robot.joint_names]
-        tally.ages['input_age'].add((decision.decided_ns - decision.stamp_ns) / 1e6)
-        if decision.age_ms is not None:
-            tally.ages['command_age'].add(decision.age_ms)
 
     def _add_change(self, tally: Tally, decision: ReplayedDecision) -> None:
         """Compare with the decision before, and put its part of the motion behind the others."""
@@ -163,6 +161,12 @@ class Judge:
         for step in range(steps):
             self._judged.steps.add((time_s + (step + 1) / self._robot.rate_hz,
                                     decision.recorded_TJ[step], decision.planned_TJ[step]))
+
+    def _add_ages(self, decision: ReplayedDecision) -> None:
+        for tally in (self._judged.tally, self._judged.instructions[decision.instruction]):
+            tally.add_age('input_age', (decision.decided_ns - decision.stamp_ns) / 1e6)
+            if decision.age_ms is not None:
+                tally.add_age('command_age', decision.age_ms)
 
     def _row(self, decision: ReplayedDecision, time_s: float, error_TJ: np.ndarray) -> tuple:
         age_ms = (decision.decided_ns - decision.stamp_ns) / 1e6

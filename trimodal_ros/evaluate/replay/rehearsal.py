@@ -103,8 +103,9 @@ class Rehearsal:
         self._planner, self._swaps = planner, swaps
         self._lookout, self._foresight = Lookout(planner), Foresight(planner)
         self._scout, self.station = (
-            Station(self.robot, policy, settings, on_decision, memory) for policy, on_decision in (
-                (self._lookout, lambda decision: None), (self._foresight, self._note)))
+            Station(self.robot, policy, settings, on_decision, memory, policy is self._foresight)
+            for policy, on_decision in ((self._lookout, lambda decision: None),
+                                        (self._foresight, self._note)))
         for station in (self._scout, self.station):
             station.use_compressed(topics)
         self._labels = CommandedChunks(self.robot, self.station.pilot.commanded)

@@ -109,12 +109,14 @@ class Station:
     """
     A policy in a dry run: fed with what was recorded, it tells ``on_decision``.
 
-    ``holds`` counts what it was held for. Observations are kept in ``memory``.
+    ``holds`` counts what it was held for. Observations are kept in ``memory``. With
+    ``supervised`` it looks for what is missing or stale at every message, as the node does.
     """
 
     def __init__(self, robot: RobotSpec, policy: Thinker, settings: Settings,
-                 on_decision: Callable[[Decision], None], memory: dict):
+                 on_decision: Callable[[Decision], None], memory: dict, supervised: bool = True):
         self.now_ns, self.holds, self._on_decision = 0, Counter(), on_decision
+        self._supervised = supervised
         self.pilot = RememberingPilot(robot, policy.plan, lambda: self.now_ns, settings.rules,
                                       stopwatch=policy.stopwatch)
         self.pilot.memory = memory
@@ -148,13 +150,17 @@ class Station:
     def reach(self, time_ns: int) -> None:
         """Let it be that time."""
         self.now_ns = time_ns
-        self.commander.supervise()
+        self._supervise()
+
+    def _supervise(self) -> None:
+        if self._supervised:
+            self.commander.supervise()
 
     def feed(self, received: Received) -> None:
         """Take one message, decide if that is due; what it listens to, nothing else."""
         self._take[received.topic](received.topic, received.message)
         self._worker.run()
-        self.commander.supervise()
+        self._supervise()
         if not self.commander.helm.is_active and not self.commander.why_not_ready():
             self.commander.start()
 

@@ -33,7 +33,8 @@ CELLS = {'action_error': 'TJ', 'within_tolerance': 'T', 'gripper_accuracy': 'TJ'
          'tool_error': 'T', 'boundary_jump': 'J', 'jerk': 'J', 'plan_disagreement': 'TJ',
          'swap_sensitivity': 'TJ'}
 NO_STEPS = ('plan_disagreement', 'swap_sensitivity')   # whose steps are told by nobody
-SHORTEST_MS, LONGEST_MS, BINS_A_DECADE = 0.1, 1e5, 230   # bins are 1 % wide
+# Bins of times in ms: 1 % wide.
+EDGES_MS = np.geomspace(0.1, 1e5, 6 * 230 + 1)
 
 
 class Ages:
@@ -47,16 +48,10 @@ class Ages:
     """
 
     def __init__(self):
-        decades = math.log10(LONGEST_MS / SHORTEST_MS)
-        self._edges = np.geomspace(SHORTEST_MS, LONGEST_MS, round(decades * BINS_A_DECADE) + 1)
-        self.counts = np.zeros(len(self._edges) + 1, np.int64)
+        self.counts = np.zeros(len(EDGES_MS) + 1, np.int64)
 
     def add(self, age_ms: float) -> None:
-        self.counts[np.searchsorted(self._edges, age_ms)] += 1
-
-    def __iadd__(self, other: Ages) -> Ages:
-        self.counts += other.counts
-        return self
+        self.counts[np.searchsorted(EDGES_MS, age_ms)] += 1
 
     @property
     def total(self) -> int:
@@ -68,11 +63,11 @@ class Ages:
             return None
         rank = max(1, math.ceil(percent / 100 * self.total))
         place = int(np.searchsorted(self.counts.cumsum(), rank))
-        return 0.0 if place == 0 else float(self._edges[min(place, len(self._edges) - 1)])
+        return 0.0 if place == 0 else float(EDGES_MS[min(place, len(EDGES_MS) - 1)])
 
     def histogram(self, edges: Sequence[float]) -> Histogram:
         """Return the counts between ``edges``, which begin at 0; what is above, in the last."""
-        inner = np.searchsorted(self._edges, edges[1:-1])
+        inner = np.searchsorted(EDGES_MS, edges[1:-1])
         counts = np.add.reduceat(self.counts, [0, *(inner + 1)])
         return Histogram(tuple(map(float, edges)), tuple(map(int, counts)))
 
@@ -82,13 +77,10 @@ class Tally:
 
     def __init__(self, robot: RobotSpec):
         self._robot = robot
-        sizes = {'T': robot.horizon, 'J': len(robot.joints)}
-        self._shapes = {name: tuple(sizes[axis] for axis in axes)
-                        for name, axes in CELLS.items()}
         self.sums: dict[str, np.ndarray] = {}
         self.counts: dict[str, np.ndarray] = {}
         self.limit_joints = np.zeros(len(robot.joints))   # plans refused for a joint's limits
-        self.ages = {'input_age': Ages(), 'command_age': Ages()}
+        self.ages: dict[str, Ages] = {}
 
     @property
     def joint_names(self) -> tuple[str, ...]:
@@ -97,19 +89,22 @@ class Tally:
     def add(self, name: str, value, count=None) -> None:
         """Add values, NaN for unknown ones; or a sum of ``count`` values."""
         value = np.asarray(value, dtype=np.float64)
-        if name not in self.sums:
-            shape = self._shapes.get(name, ())
-            self.sums[name], self.counts[name] = np.zeros(shape), np.zeros(shape)
-        known = np.isfinite(value)
-        self.sums[name] = self.sums[name] + np.where(known, value, 0.0)
-        self.counts[name] = self.counts[name] + (known if count is None else count)
+        if count is None:
+            count = np.isfinite(value)
+            value = np.where(count, value, 0.0)
+        self.sums[name] = self.sums.get(name, 0.0) + value
+        self.counts[name] = self.counts.get(name, 0.0) + np.asarray(count, dtype=np.float64)
+
+    def add_age(self, name: str, age_ms: float) -> None:
+        """Add a time to 'input_age' or 'command_age'."""
+        self.ages.setdefault(name, Ages()).add(age_ms)
 
     def __iadd__(self, other: Tally) -> Tally:
         for name, value in other.sums.items():
             self.add(name, value, other.counts[name])
         self.limit_joints += other.limit_joints
         for name, ages in other.ages.items():
-            self.ages[name] += ages
+            self.ages.setdefault(name, Ages()).counts += ages.counts
         return self
 
     def totals(self) -> dict[str, tuple[float, float]]:
@@ -127,9 +122,8 @@ class Tally:
                 figures['limit_refused'].value, figures['limit_refused'].count,
                 dict(zip(self._robot.joint_names, (self.limit_joints / of).tolist())))
         for name, ages in self.ages.items():
-            if ages.total:
-                figures[f'{name}_p50'] = Figure(ages.percentile(50), ages.total)
-                figures[f'{name}_p99'] = Figure(ages.percentile(99), ages.total)
+            figures.update({f'{name}_p{percent}': Figure(ages.percentile(percent), ages.total)
+                            for percent in (50, 99)})
         return figures
 
     def _figure(self, name: str) -> Figure:

@@ -31,7 +31,8 @@ from trimodal_ros.nodes.launching import (
     switch,
 )
 
-TOPICS = ('joint_states', 'instruction', 'joint_trajectory', 'takeover', 'joy', '/diagnostics')
+TOPICS = ('joint_states', 'leader/joint_states', 'instruction', 'joint_trajectory', 'takeover',
+          'stopped', 'joy', '/diagnostics')
 
 
 def generate_launch_description():

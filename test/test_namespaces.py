@@ -45,7 +45,7 @@ class Robot:
     @property
     def shoulder_rad(self) -> float:
         """Where the arm is."""
-        return float(self.simulator._simulated.world.position_J[0])
+        return float(self.simulator._simulated.world.position_D[0])
 
     def start(self) -> None:
         wait_for(lambda: hasattr(self.simulator, '_viewer'), 'the simulator')

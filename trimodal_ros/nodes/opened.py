@@ -24,21 +24,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 import tempfile
+import threading
 
 import rclpy
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from .bag_player import PauseServices
 from .conductor import Conductor
 from .console import RecorderClient
 from .endpoints import Endpoints, endpoints_of
+from .follower import Follower
+from .playback import Playback
 from .policy import PolicyNode
 from .recorder import RecorderNode
 from .simulated_robot import SimulatedRobotNode
 from .teleop import TeleopNode
 from .teleop_keyboard import KeyboardNode
 from ..paths import share_dir
+from ..record.playing import is_sensor
 from ..record.selection import expand, read_selection
 from ..spec import RobotSpec
 
@@ -69,9 +74,11 @@ def open_all(deployment: Deployment) -> dict[str, Endpoints]:
         opened = {name: _open(deployment) for name, _open in OPENERS.items()}
     finally:
         rclpy.try_shutdown()
-    conductor = _conductor()
-    named = {**opened, 'demo': conductor, 'teleop_demo': conductor}
-    named['recorder'] = replace(named['recorder'], subscribes=_recorded(named, deployment))
+    named = {**opened, **dict.fromkeys(('demo', 'teleop_demo', 'bring_up'), _conductor())}
+    recorded = _recorded(named, deployment)
+    named['recorder'] = replace(named['recorder'], subscribes=recorded)
+    named['player'] |= Endpoints({name: type_name for name, type_name in recorded.items()
+                                  if is_sensor(name, type_name)}, {}, {}, {})
     return dict(sorted(named.items()))
 
 
@@ -96,10 +103,11 @@ def _policy(deployment: Deployment) -> Endpoints:
     def configure(node: PolicyNode) -> None:
         if node.trigger_configure() != TransitionCallbackReturn.SUCCESS:
             raise ValueError(f'{deployment.checkpoint} does not fit {deployment.robot}: see above')
-    opened = [_seen(lambda dry_run=dry_run: PolicyNode(**_with(
-        robot=deployment.robot, checkpoint=deployment.checkpoint, dry_run=dry_run,
-        stop_topic=deployment.stop_topic)), configure) for dry_run in (True, False)]
-    return opened[0] | opened[1]
+    told = {'robot': deployment.robot, 'checkpoint': deployment.checkpoint,
+            'stop_topic': deployment.stop_topic}
+    rehearsing = _seen(lambda: PolicyNode(**_with(
+        **told, dry_run=True, shadow_checkpoint=deployment.checkpoint)), configure)
+    return rehearsing | _seen(lambda: PolicyNode(**_with(**told, dry_run=False)), configure)
 
 
 def _teleop(deployment: Deployment) -> Endpoints:
@@ -119,6 +127,15 @@ def _console(deployment: Deployment) -> Endpoints:
         return endpoints_of(client.node)
     finally:
         client.close()
+
+
+def _player(deployment: Deployment) -> Endpoints:
+    """Return what it opens without a bag; with one, it publishes what was recorded of sensors."""
+    def prepare(node: Node) -> None:
+        Playback(node)
+        PauseServices(node, None)
+        Follower(node, 'policy', threading.Event())
+    return _seen(lambda: rclpy.create_node('player'), prepare)
 
 
 def _conductor() -> Endpoints:
@@ -141,5 +158,6 @@ def _recorded(opened: dict[str, Endpoints], deployment: Deployment) -> dict[str,
 
 OPENERS: dict[str, Callable[[Deployment], Endpoints]] = {
     'policy': _policy, 'teleop': _teleop, 'recorder': _recorder, 'console': _console,
+    'player': _player,
     'simulated_robot': lambda _: _seen(lambda: SimulatedRobotNode(**_with(viewer=False))),
     'teleop_keyboard': lambda _: _seen(KeyboardNode)}

@@ -38,7 +38,8 @@ POLICY_VERSION = '0.2.0'   # of sros2/policy/schemas/policy.xsd
 RULES = (   # element, what it holds, attribute, of which endpoints
     ('topics', 'topic', 'publish', 'publishes'), ('topics', 'topic', 'subscribe', 'subscribes'),
     ('services', 'service', 'reply', 'serves'), ('services', 'service', 'request', 'asks'))
-NODE_NAMES = {'demo': 'conductor', 'teleop_demo': 'conductor'}   # where it isn't the executable's
+# Where it isn't the executable's.
+NODE_NAMES = dict.fromkeys(('demo', 'teleop_demo', 'bring_up'), 'conductor')
 
 
 def policy_xml(executable: str, opened: Endpoints, namespace: str = '') -> str:

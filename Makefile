@@ -16,7 +16,7 @@ OUT ?= out
 CHECKPOINT ?= models/so101_tabletop
 SHELL := /bin/bash
 
-.PHONY: help demo teleop record robots test lint reference setup gl browser figures figures-ros checkpoint retrain retrain-control \
+.PHONY: help demo teleop record robots test lint reference setup gl browser mcap-js figures figures-ros checkpoint retrain retrain-control \
         benchmark-alignment benchmark-latency benchmark-storage benchmark-takeover benchmark-deployment soak check-lerobot clean
 
 help:
@@ -78,7 +78,14 @@ teleop: setup
 record: setup
 	$(BIN)/python -m trimodal_ros.nodes.record_demo --out $(OUT)/recordings --checkpoint $(CHECKPOINT) $(ARGS)
 
-test: setup robots browser
+# The MCAP reader of npm, which Foxglove reads with; its test is skipped where it can't be had.
+mcap-js:
+	@cd test/mcap_js && { cmp -s package-lock.json node_modules/.installed || { \
+	  npm ci --ignore-scripts --no-audit --no-fund >/dev/null 2>&1 \
+	  && cp package-lock.json node_modules/.installed; }; } \
+	  || echo 'no npm, or no registry: the test of its MCAP reader will be skipped'
+
+test: setup robots browser mcap-js
 	$(BIN)/python -m pytest
 
 lint: $(READY)

@@ -21,18 +21,20 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from trimodal_ros.record import synced
 from trimodal_ros.record.episode import EpisodeInfo
 from trimodal_ros.record.messages import BAG_TYPES, serialize
 from trimodal_ros.record.qos import LATCHED, SENSOR
-from trimodal_ros.record.reader import read_raw
+from trimodal_ros.record.reader import read_messages, read_raw
 from trimodal_ros.record.scan import scan
 from trimodal_ros.record.writer import EpisodeWriter
 
 START_NS = 1_700_000_000_000_000_000
 STEP_NS = 10_000_000
 STARTED = EpisodeInfo('put it there', 'hash', 'policy', operator='Ada')
+COUNT = 60           # messages of a bag
 CHUNK_BYTES = 2000   # so that a small bag has many
 PER_CHUNK = 10       # messages
 
@@ -78,7 +80,7 @@ def fill(writer: EpisodeWriter, count: int) -> None:
                      received_ns - 1_000_000)
 
 
-def write_bag(path: Path, count: int = 60, compression: str = 'none',
+def write_bag(path: Path, count: int = COUNT, compression: str = 'none',
               outcome: str = 'success') -> Path:
     """Write an episode of numbered messages, in chunks of a few."""
     with small_chunks():
@@ -120,7 +122,7 @@ def tear(path: Path, end: int | None = None) -> Path:
     return path.rename(path.with_name(f'{path.name}.partial'))
 
 
-def torn(root: Path, name: str = 'one', count: int = 60) -> Path:
+def torn(root: Path, name: str = 'one', count: int = COUNT) -> Path:
     """Leave an episode as a killed recorder does."""
     writer = EpisodeWriter(root / name, STARTED, sync_s=0.001)
     fill(writer, count)
@@ -161,3 +163,40 @@ def writing(path: Path, compression: str = 'none', count: int = 10**9
     finally:
         process.kill()
         process.communicate()
+
+
+def read(path: Path) -> list:
+    return [(topic, received_ns, message.data) for topic, received_ns, message
+            in read_messages(path)]
+
+
+def edit(path: Path, change) -> None:
+    """Rewrite the MCAP file of a bag by a function of its bytes."""
+    file = storage(path)
+    file.write_bytes(bytes(change(bytearray(file.read_bytes()))))
+
+
+def edit_metadata(path: Path, change) -> None:
+    file = path / 'metadata.yaml'
+    told = yaml.safe_load(file.read_text())
+    change(told['rosbag2_bagfile_information'])
+    file.write_text(yaml.safe_dump(told))
+
+
+def find_unfinished(root: Path) -> list[str]:
+    return [path.name for path in root.glob('*.partial')]
+
+
+def make_disk(image: Path) -> Path:
+    """Make an ext4 of 200 MB in a file that takes only what is in it."""
+    with image.open('wb') as file:
+        file.truncate(200 * 2**20)
+    subprocess.run(['mkfs.ext4', '-q', str(image)], check=True)
+    return image
+
+
+def cut_the_power(disk: Path) -> None:
+    """Let a mounted ext4 forget, at once, all that is not on its device."""
+    code = ('import fcntl, os, sys\n'
+            'fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, b"\\2\\0\\0\\0")\n')
+    subprocess.run([sys.executable, '-c', code, str(disk)], check=True)  # NOLOGFLUSH

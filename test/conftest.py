@@ -62,6 +62,13 @@ def memory():
     shutil.rmtree(folder)
 
 
+@pytest.fixture
+def bag(memory) -> Path:
+    """A small bag, to be spoilt."""
+    from bags import write_bag
+    return write_bag(memory / 'bag')
+
+
 @pytest.fixture(scope='session')
 def so101() -> RobotSpec:
     return RobotSpec.from_yaml(so101_yaml())

@@ -16,58 +16,27 @@
 
 from pathlib import Path
 import random
-import shutil
 
 from bags import (
     chunks,
+    COUNT,
+    edit,
+    edit_metadata,
     message,
-    number,
     numbers,
+    read,
     START_NS,
     STARTED,
     STEP_NS,
     storage,
     write_bag,
 )
-from mcap.writer import CompressionType, IndexType, Writer
 import pytest
-from rosbags.rosbag2 import CompressionMode, StoragePlugin, Writer as RosbagsWriter
-from rosbags.rosbag2.enums import CompressionFormat
-import yaml
 
 from trimodal_ros.record.episode import DamagedError, EpisodeError
-from trimodal_ros.record.messages import TYPESTORE
 from trimodal_ros.record.reader import read_messages, read_raw
-from trimodal_ros.record.recover import recover
-from trimodal_ros.record.salvage import Salvage
 from trimodal_ros.record.topic import Topic
 from trimodal_ros.record.writer import EpisodeWriter
-
-COUNT = 60
-
-
-def read(path: Path) -> list:
-    return [(topic, received_ns, message.data) for topic, received_ns, message
-            in read_messages(path)]
-
-
-@pytest.fixture
-def bag(memory) -> Path:
-    return write_bag(memory / 'bag', COUNT)
-
-
-def edit(path: Path, change) -> None:
-    """Rewrite the MCAP file of a bag by a function of its bytes."""
-    file = storage(path)
-    file.write_bytes(bytes(change(bytearray(file.read_bytes()))))
-
-
-def edit_metadata(path: Path, change) -> None:
-    file = path / 'metadata.yaml'
-    told = yaml.safe_load(file.read_text())
-    change(told['rosbag2_bagfile_information'])
-    file.write_text(yaml.safe_dump(told))
-
 
 # -- damaged bytes
 
@@ -243,139 +212,3 @@ def test_a_clock_that_went_back_is_refused(tmp_path, times_ns):
     path = custom(tmp_path / 'bag', [('a', 'std_msgs/msg/String')] * len(times_ns), times_ns)
     with pytest.raises(EpisodeError, match=r'bag_0\.mcap: times of receipt go back by [\d.]+ s'):
         read(path)
-
-
-# -- bags of others
-
-
-@pytest.mark.parametrize('is_compressed', [False, True])
-def test_bags_of_rosbags_are_read(tmp_path, is_compressed):
-    """Catches a reader for our own bags only: those without checksums are many."""
-    writer = RosbagsWriter(tmp_path / 'bag', version=9, storage_plugin=StoragePlugin.MCAP)
-    if is_compressed:
-        writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-    with writer:
-        words = writer.add_connection('words', 'std_msgs/msg/String', typestore=TYPESTORE)
-        for n in range(COUNT):
-            writer.write(words, START_NS + n * STEP_NS, message(n))
-    assert numbers(tmp_path / 'bag') == list(range(COUNT))
-
-
-@pytest.mark.parametrize('options', [
-    {'use_chunking': False}, {'index_types': IndexType.NONE},
-    {'compression': CompressionType.LZ4, 'use_statistics': False},
-    {'repeat_channels': False, 'repeat_schemas': False, 'use_summary_offsets': False},
-    {'enable_crcs': False, 'enable_data_crcs': True}])
-def test_whatever_mcap_allows_is_read(bag, options):
-    """Catches a bag of ``ros2 bag record --storage-preset-profile fastwrite``: no chunks in it."""
-    with storage(bag).open('wb') as file:
-        writer = Writer(file, chunk_size=2000, **options)
-        writer.start('ros2')
-        schema = writer.register_schema('std_msgs/msg/String', 'ros2msg', b'string data\n')
-        channels = [writer.register_channel(topic, 'cdr', schema)
-                    for topic in ('instruction', 'words')]
-        for n in range(COUNT):
-            writer.add_message(channels[n % 3 > 0], START_NS + n, message(n), START_NS)
-        writer.finish()
-    assert numbers(bag) == list(range(COUNT))
-
-
-def test_a_bag_in_several_files_is_read(tmp_path):
-    """Catches a split bag of which only the first file is read."""
-    first, second = write_bag(tmp_path / 'first'), write_bag(tmp_path / 'second')
-    shutil.move(storage(second), first / 'first_1.mcap')
-
-    def tell(told):
-        told['relative_file_paths'] = ['first_0.mcap', 'first_1.mcap']
-        for each in told['topics_with_message_count']:
-            each['message_count'] *= 2
-    edit_metadata(first, tell)
-    assert numbers(first) == 2 * list(range(COUNT))
-
-
-# -- what is still read of damaged ones
-
-
-def salvage(path: Path) -> list[int]:
-    """Return the numbers of the messages that are still read, in their order."""
-    with Salvage(path, lambda size: None) as found:
-        return [number(data) for *_, data in found.messages(lambda size: None)]
-
-
-@pytest.mark.parametrize('compression', ['none', 'zstd'])
-def test_all_but_the_damaged_chunks_is_still_read(memory, compression):
-    """Catches a damage that takes more than the chunk it is in, or lets a wrong message by."""
-    path, rng = write_bag(memory / 'bag', COUNT, compression), random.Random(7)
-    places, whole = chunks(path), storage(path).read_bytes()
-    for _ in range(60):
-        start = rng.randrange(len(whole))
-        length = rng.choice([1, 20, 700, 4000])
-        storage(path).write_bytes(whole[:start] + rng.randbytes(len(whole[start:][:length]))
-                                  + whole[start + length:])
-        hit = [numbers for first, end, numbers in places
-               if first < start + length and start < end]
-        assert salvage(path) == [n for n in range(COUNT) if not any(n in each for each in hit)]
-
-
-def test_lost_and_inserted_bytes_take_only_the_chunk_they_are_in(memory):
-    """Catches a reader that is lost as soon as offsets are no longer what the index says."""
-    path, rng = write_bag(memory / 'bag', COUNT), random.Random(8)
-    places, whole = chunks(path), storage(path).read_bytes()
-    for first, end, lost in places:
-        start = rng.randrange(first, end)
-        for inserted, length in ((b'', rng.randrange(1, end - start + 1)), (b'\x06abc', 0)):
-            storage(path).write_bytes(whole[:start] + inserted + whole[start + length:])
-            assert salvage(path) == [n for n in range(COUNT) if n not in lost]
-
-
-def test_chunks_in_any_order_are_put_in_the_order_of_receipt(bag):
-    """Catches reordered chunks read as they lie."""
-    places = chunks(bag)
-
-    def shuffle(data):
-        pieces = [data[first:end] for first, end, _ in places]
-        random.Random(9).shuffle(pieces)
-        return data[:places[0][0]] + b''.join(pieces + pieces[:3])
-    edit(bag, shuffle)
-    assert salvage(bag) == list(range(COUNT))
-
-
-def test_topics_are_known_though_the_chunk_that_defines_them_is_lost(bag):
-    """Catches an episode lost whole because its first chunk is: definitions lie there only."""
-    first, end, _ = chunks(bag)[0]
-    last = chunks(bag)[-1][1]
-    edit(bag, lambda data: (data[:first] + bytes(end - first) + data[end:])[:last])
-    (bag / 'metadata.yaml').unlink()
-    bag.rename(bag.with_name('bag.partial'))
-    [recovery] = recover(bag.parent, show_progress=False)
-    assert recovery.result == 'recovered' and recovery.messages > COUNT - 12
-    assert {topic for topic, _, _ in read(recovery.episode)} == {'words', 'instruction'}
-
-
-def test_no_flipped_bit_changes_what_is_recovered(memory):
-    """Catches a topic renamed, or an instruction changed, by a bit in what has no checksum."""
-    path, rng = write_bag(memory / 'bag', COUNT), random.Random(11)
-    good = {(topic.name, topic.qos, received_ns, bytes(data))
-            for topic, received_ns, _, data in read_raw(path)}
-    whole, [*_, (_, last, _)] = storage(path).read_bytes(), chunks(path)
-    (path / 'metadata.yaml').unlink()
-    begin = chunks(path)[0][1]  # the rest is the second note, the index and the summary
-    for place in [*(rng.randrange(begin) for _ in range(60)),
-                  *(rng.randrange(last, len(whole)) for _ in range(200))]:
-        spoiled = bytearray(whole)
-        spoiled[place] ^= 1 << rng.randrange(8)
-        storage(path).write_bytes(spoiled)
-        with Salvage(path, lambda size: None) as found:
-            got = {(topic.name, topic.qos, received_ns, bytes(data))
-                   for topic, received_ns, _, data in found.messages(lambda size: None)}
-            assert got <= good and len(got) >= COUNT - 12
-            assert found.info in (read_info_of(whole, memory), STARTED)
-
-
-def read_info_of(whole: bytes, memory: Path):
-    """Return the info noted last in an unspoiled file."""
-    path = memory / 'unspoiled'
-    path.mkdir(exist_ok=True)
-    (path / 'bag_0.mcap').write_bytes(whole)
-    with Salvage(path, lambda size: None) as found:
-        return found.info

@@ -20,6 +20,7 @@ import shutil
 
 from bags import (
     chunks,
+    COUNT,
     fill,
     message,
     numbers,
@@ -38,8 +39,6 @@ from trimodal_ros.record.episode import EpisodeInfo, read_info
 from trimodal_ros.record.reader import read_raw
 from trimodal_ros.record.recover import recover, Recovery
 from trimodal_ros.record.writer import EpisodeWriter
-
-COUNT = 60
 
 
 def run(root: Path, thorough: bool = True) -> list[Recovery]:

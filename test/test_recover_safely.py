@@ -19,6 +19,7 @@ import subprocess
 import sys
 
 from bags import (
+    COUNT,
     fill,
     message,
     mounted,
@@ -40,8 +41,6 @@ from trimodal_ros.record.recover import recover, Recovery
 from trimodal_ros.record.salvage import Salvage
 from trimodal_ros.record.stage import STAGE
 from trimodal_ros.record.writer import EpisodeWriter
-
-COUNT = 60
 
 
 def run(root: Path, thorough: bool = True) -> list[Recovery]:

@@ -12,20 +12,21 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Writing episodes: what other programs see of them, and what survives of unfinished ones."""
+"""Writing episodes: what is refused, and what survives of unfinished ones."""
 
-from contextlib import suppress
 import os
 from pathlib import Path
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 
 from bags import (
+    cut_the_power,
     fill,
+    find_unfinished,
+    make_disk,
     message,
     mounted,
     numbers,
@@ -36,17 +37,12 @@ from bags import (
     write_bag,
     writing,
 )
-from mcap.reader import make_reader
 import pytest
-from rosbags.interfaces import QosDurability, QosReliability
-from rosbags.rosbag2 import Reader
-import yaml
 
 from trimodal_ros.record.episode import (
     episode_path,
     EpisodeError,
     find_episodes,
-    METADATA_KEY,
 )
 from trimodal_ros.record.reader import read_raw
 from trimodal_ros.record.recover import recover
@@ -54,95 +50,6 @@ from trimodal_ros.record.scan import scan
 from trimodal_ros.record.writer import EpisodeWriter
 
 COMPRESSIONS = ('none', 'lz4', 'zstd')
-
-
-# -- what other programs see
-
-
-@pytest.mark.parametrize('compression', COMPRESSIONS)
-def test_mcap_and_rosbags_read_the_same_as_we(tmp_path, compression):
-    """Catches a bag that only this package can read, or that means something else elsewhere."""
-    path = write_bag(tmp_path / 'one', 60, compression)
-    ours = [(topic.name, received_ns, bytes(data))
-            for topic, received_ns, _, data in read_raw(path)]
-    with Reader(path) as reader:
-        rosbags = [(connection.topic, time_ns, bytes(data))
-                   for connection, time_ns, data in reader.messages()]
-    with storage(path).open('rb') as file:
-        reader = make_reader(file, validate_crcs=True)
-        mcap = [(channel.topic, each.log_time, each.data)
-                for _, channel, each in reader.iter_messages()]
-    assert len(ours) == 60 and ours == rosbags == mcap
-
-
-def test_mcap_has_what_rosbag2_looks_for(tmp_path):
-    """Catches a bag that ``ros2 bag play`` refuses, or plays with other QoS."""
-    path = write_bag(tmp_path / 'one')
-    assert storage(path).name == 'one_0.mcap'
-    with storage(path).open('rb') as file:
-        reader = make_reader(file)
-        assert reader.get_header().profile == 'ros2'
-        summary = reader.get_summary()
-        records = {record.name: record.metadata for record in reader.iter_metadata()}
-    assert {(schema.name, schema.encoding, schema.data) for schema in summary.schemas.values()} \
-        == {('std_msgs/msg/String', 'ros2msg', b'string data\n')}
-    channels = {channel.topic: channel for channel in summary.channels.values()}
-    for channel in channels.values():
-        assert channel.message_encoding == 'cdr'
-        assert channel.metadata['topic_type_hash'].startswith('RIHS01_')
-    [qos] = yaml.safe_load(channels['instruction'].metadata['offered_qos_profiles'])
-    assert (qos['reliability'], qos['durability']) == ('reliable', 'transient_local')
-    told = yaml.safe_load(records['rosbag2']['serialized_metadata'])
-    assert told['version'] == 9 and told['message_count'] == 60
-
-
-def test_metadata_yaml_is_that_of_jazzy(tmp_path):
-    """Catches a field that rosbag2's YAML decoder of version 9 would throw on."""
-    path = write_bag(tmp_path / 'one')
-    told = yaml.safe_load((path / 'metadata.yaml').read_text())['rosbag2_bagfile_information']
-    assert (told['version'], told['storage_identifier'], told['message_count']) == (9, 'mcap', 60)
-    assert told['relative_file_paths'] == ['one_0.mcap']
-    assert told['starting_time'] == {'nanoseconds_since_epoch': START_NS}
-    assert told['duration'] == {'nanoseconds': 59 * STEP_NS}
-    assert told['files'] == [{'path': 'one_0.mcap', 'starting_time': told['starting_time'],
-                              'duration': told['duration'], 'message_count': 60}]
-    assert told['compression_format'] == told['compression_mode'] == ''
-    assert all(isinstance(text, str) for text in told['custom_data'].values())
-    assert METADATA_KEY in told['custom_data'] and told['ros_distro'] == 'jazzy'
-    topics = {each['topic_metadata']['name']: each for each in told['topics_with_message_count']}
-    assert {name: each['message_count'] for name, each in topics.items()} == {
-        'words': 40, 'instruction': 20}
-    words = topics['words']['topic_metadata']
-    assert set(words) == {'name', 'type', 'serialization_format', 'offered_qos_profiles',
-                          'type_description_hash'}
-    assert set(words['offered_qos_profiles'][0]) == {
-        'history', 'depth', 'reliability', 'durability', 'deadline', 'lifespan', 'liveliness',
-        'liveliness_lease_duration', 'avoid_ros_namespace_conventions'}
-    with Reader(path) as reader:
-        offered = {each.topic: each.ext.offered_qos_profiles[0] for each in reader.connections}
-    assert offered['words'].reliability == QosReliability.BEST_EFFORT
-    assert offered['instruction'].durability == QosDurability.TRANSIENT_LOCAL
-
-
-def test_both_times_are_kept(tmp_path):
-    """Catches a stamp overwritten by the time of receipt."""
-    path = write_bag(tmp_path / 'one')
-    assert all(sent_ns == received_ns - 1_000_000 for _, received_ns, sent_ns, _ in read_raw(path))
-    with storage(path).open('rb') as file:
-        assert all(each.publish_time == each.log_time - 1_000_000
-                   for _, _, each in make_reader(file).iter_messages())
-
-
-def test_a_type_of_ones_own_is_kept_with_its_definition(tmp_path):
-    """Catches a custom message that nobody can read any more, for want of its definition."""
-    writer = EpisodeWriter(tmp_path / 'one')
-    with pytest.raises(EpisodeError, match=r"'glove'.*unknown message type 'own_msgs/msg/Glove'"):
-        writer.add_topic('glove', 'own_msgs/msg/Glove')
-    writer.add_topic('glove', 'own_msgs/msg/Glove', definition='float64 bend\n')
-    writer.write('glove', START_NS, b'\0\1\0\0' + bytes(8))
-    path = writer.close(STARTED)
-    with Reader(path) as reader:
-        assert reader.connections[0].msgdef.data == 'float64 bend\n'
 
 
 # -- what is refused
@@ -271,10 +178,6 @@ def test_kill_9_takes_only_the_last_moment(tmp_path, compression, moment):
         assert got == list(range(len(got))) and len(got) >= safe
 
 
-def find_unfinished(root: Path) -> list[str]:
-    return [path.name for path in root.glob('*.partial')]
-
-
 def test_what_was_written_is_synced_though_nothing_follows(tmp_path):
     """Catches a sync that waits for the next message: an arm at rest, a paused policy."""
     with writing(tmp_path / 'torn', count=7) as process:
@@ -299,21 +202,6 @@ def test_a_power_cut_leaves_what_was_synced(tmp_path):
     assert got == list(range(len(got))) and len(got) >= safe
 
 
-def make_disk(image: Path) -> Path:
-    """Make an ext4 of 200 MB in a file that takes only what is in it."""
-    with image.open('wb') as file:
-        file.truncate(200 * 2**20)
-    subprocess.run(['mkfs.ext4', '-q', str(image)], check=True)
-    return image
-
-
-def cut_the_power(disk: Path) -> None:
-    """Let a mounted ext4 forget, at once, all that is not on its device."""
-    code = ('import fcntl, os, sys\n'
-            'fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, b"\\2\\0\\0\\0")\n')
-    subprocess.run([sys.executable, '-c', code, str(disk)], check=True)  # NOLOGFLUSH
-
-
 def test_whatever_was_not_synced_may_be_cut_off_at_any_byte(memory):
     """Catches a recovery that needs more than what the writer had synced."""
     synced_bytes = []
@@ -336,73 +224,6 @@ def test_whatever_was_not_synced_may_be_cut_off_at_any_byte(memory):
         recover(memory / 'cut', show_progress=False)
         got = numbers(memory / 'cut' / 'torn')
         assert got == list(range(len(got))) and len(got) >= 40
-
-
-# -- disks that refuse
-
-
-def test_a_full_disk_is_told_at_once_and_loses_nothing_that_was_written(tmp_path):
-    """Catches a recorder that goes on as if nothing had happened, and a bag past recovery."""
-    with mounted(tmp_path / 'small', '-t', 'tmpfs', '-o', 'size=2m', 'tmpfs') as small:
-        writer = EpisodeWriter(small / 'one', STARTED)
-        writer.add_topic('words', 'std_msgs/msg/String')
-        with pytest.raises(EpisodeError, match=r'one\.partial: .*No space left.*recover'):
-            write_on(writer, 20_000)
-        assert writer.failure is not None
-        with pytest.raises(EpisodeError, match='No space left'):
-            writer.close(STARTED)
-        failed = recover(small, show_progress=False)
-        assert [each.result for each in failed] == ['failed'] and 'MB free' in failed[0].reason
-        assert find_unfinished(small) == ['one.partial']
-        shutil.copytree(small / 'one.partial', tmp_path / 'roomy' / 'one.partial')
-    recover(tmp_path / 'roomy', show_progress=False)
-    got = numbers(tmp_path / 'roomy' / 'one')
-    assert got == list(range(len(got))) and len(got) * 200 > 2**19
-
-
-def write_on(writer: EpisodeWriter, count: int) -> None:
-    for n in range(count):
-        writer.write('words', START_NS + n * STEP_NS, message(n))
-
-
-def test_a_file_that_may_not_grow_is_told_where_nothing_can_be_mounted(tmp_path):
-    """Catches the same without a full disk: a limit of the process on the size of files."""
-    code = ('import resource, sys\n'
-            'sys.path.insert(0, sys.argv[2])\n'
-            'from pathlib import Path\n'
-            'from bags import STARTED\n'
-            'from test_storage import write_on\n'
-            'from trimodal_ros.record.writer import EpisodeWriter\n'
-            'resource.setrlimit(resource.RLIMIT_FSIZE, (3 * 2**20, 3 * 2**20))\n'
-            'writer = EpisodeWriter(Path(sys.argv[1]), STARTED)\n'
-            'writer.add_topic("words", "std_msgs/msg/String")\n'
-            'write_on(writer, 20_000)\n')
-    ended = subprocess.run([sys.executable, '-c', code, str(tmp_path / 'one'),
-                            str(Path(__file__).parent)], capture_output=True, text=True)
-    assert 'EpisodeError' in ended.stderr and 'File too large' in ended.stderr
-    recover(tmp_path, show_progress=False)
-    got = numbers(tmp_path / 'one')
-    assert got == list(range(len(got))) and got
-
-
-def test_a_disk_that_turns_read_only_is_told_while_nothing_is_written(tmp_path):
-    """Catches a failed sync that nobody hears of until the next message."""
-    disk = tmp_path / 'disk'
-    with mounted(disk, '-t', 'tmpfs', '-o', 'size=8m', 'tmpfs'):
-        subprocess.run(['mount', '-o', 'remount,ro', str(disk)], check=True)
-        with pytest.raises(EpisodeError, match='Read-only file system'):
-            EpisodeWriter(disk / 'one')
-    image = make_disk(tmp_path / 'image')
-    with mounted(disk, '-o', 'loop', str(image)):
-        writer = EpisodeWriter(disk / 'one', STARTED, sync_s=0.05)
-        fill(writer, 10)
-        cut_the_power(disk)
-        with suppress(EpisodeError):  # it may know already
-            writer.write('words', START_NS + 10**9, message(10))
-        while writer.failure is None:
-            time.sleep(0.001)
-        with pytest.raises(EpisodeError, match=r'one\.partial'):
-            writer.close(STARTED)
 
 
 def test_scan_sees_the_whole_file(tmp_path):

@@ -51,7 +51,7 @@ from ..spec.graph.seen import (
     TRAJECTORY,
 )
 
-ENOUGH = 20             # messages of a stream
+ENOUGH = 40             # messages of a stream, to tell its rate
 LEAST_S, FOLLOW_S = 1.0, 0.2   # discovery takes its time; between two looks at the graph
 UNKNOWN = '_NODE_NAME_UNKNOWN_'
 
@@ -128,11 +128,17 @@ class Look:
 
     def _has_enough(self) -> bool:
         topics = self._topics()
-        return (all(topic in self._streams and len(self._streams[topic].received_ns) >= ENOUGH
-                    for topic in topics.streams)
+        awaits_urdf = any(each.latched for each in self._publishers(DESCRIPTION))
+        return (all(self._is_settled(topic, kind) for topic, kind in topics.streams.items())
                 and all(self._subscribers(topic) for topic in topics.commands)
                 and all(reader.done for reader in self._readers.values())
-                and bool(self._description or not self._publishers(DESCRIPTION)))
+                and bool(self._description or not awaits_urdf))
+
+    def _is_settled(self, topic: str, kind: str) -> bool:
+        """Tell whether enough came, or nothing can come as the types differ."""
+        if topic in self._streams:
+            return len(self._streams[topic].received_ns) >= ENOUGH
+        return any(each.type != kind for each in self._publishers(topic))
 
     def _publishers(self, topic: str) -> list[Endpoint]:
         return self._endpoints(self._node.get_publishers_info_by_topic(self._full(topic)))

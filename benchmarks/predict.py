@@ -32,11 +32,11 @@ from pathlib import Path
 
 import numpy as np
 from scipy.stats import rankdata
-from trimodal_ros.evaluate.replay.__main__ import replay
-from trimodal_ros.evaluate.replay.catalogue import MEASURES
 import tyro
 
 from trimodal_ros.evaluate.page import write_json
+from trimodal_ros.evaluate.replay.__main__ import replay
+from trimodal_ros.evaluate.replay.catalogue import MEASURES
 from trimodal_ros.evaluate.rollout import make_trials, run_trials, summarize
 from trimodal_ros.evaluate.statistics import wilson_interval
 

@@ -170,7 +170,8 @@ def _overhead(result: TaskResult) -> dict:
     node = [overhead - transport for overhead, transport
             in zip(overheads, result.stages_ms['transport'])]
     return {'overhead_ms': summarize_ms(overheads), 'node_overhead_ms': summarize_ms(node),
-            'model_ms': summarize_ms(models)}
+            'model_ms': summarize_ms(models), 'stages_p50_ms': {
+                stage: summarize_ms(times)['p50'] for stage, times in result.stages_ms.items()}}
 
 
 def graph(out: Path, minutes: float = 10.0) -> None:

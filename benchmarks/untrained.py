@@ -37,6 +37,8 @@ class RandomChunks:
     """
     A Planner: to somewhere in the limits within a chunk, with noise, anew every few steps.
 
+    Grippers are to be there at once.
+
     That is faster than joints can move, mostly: what is sent is what ``on_limit: clamp`` makes
     of it.
     """
@@ -50,9 +52,9 @@ class RandomChunks:
             return None
         robot = observation.robot
         goal_J = self._rng.uniform(robot.lower_J, robot.upper_J)
-        share_T = (1 + np.arange(robot.horizon)) / robot.horizon
-        position_TJ = (observation.command_J
-                       + share_T[:, None] * (goal_J - observation.command_J))
+        share_T1 = (1 + np.arange(robot.horizon))[:, None] / robot.horizon
+        share_TJ = np.where(robot.is_gripper_J, 1.0, share_T1)
+        position_TJ = observation.command_J + share_TJ * (goal_J - observation.command_J)
         noise_TJ = self._rng.normal(size=position_TJ.shape) * (
             NOISE_OF_RANGE * (robot.upper_J - robot.lower_J))
         return chunk_trajectory(observation, np.clip(

@@ -42,14 +42,15 @@ from trimodal_ros.nodes.launching import (
     shared_argument,
     switch,
 )
+from trimodal_ros.paths import shipped
 
 DOMAIN = '101'  # of those Linux leaves free the one that the private graphs never take
 
 
 def generate_launch_description():
     arguments = [
-        shared_argument('checkpoint', default_value=share('models', 'so101_tabletop')),
-        shared_argument('robot', default_value=share('config', 'robots', 'so101.yaml')),
+        shared_argument('checkpoint', default_value=str(shipped().checkpoint)),
+        shared_argument('robot', default_value=str(shipped().robot)),
         shared_argument('out', default_value='out/demo'),
         DeclareLaunchArgument(
             'instruction', default_value='',

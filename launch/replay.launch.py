@@ -43,6 +43,7 @@ from trimodal_ros.nodes.launching import (
     shared_argument,
     switch,
 )
+from trimodal_ros.paths import shipped
 
 TOPICS = ('joint_states', 'instruction', 'joint_trajectory', '/diagnostics')
 DOMAIN = '101'   # of those Linux leaves free the one that the private graphs never take
@@ -54,11 +55,11 @@ PLAYED = '/?(.*/image_raw|joint_states|instruction|joint_trajectory)'
 def generate_launch_description():
     return LaunchDescription([
         DeclareLaunchArgument('bag', description='Recording: a rosbag2 directory'),
-        shared_argument('checkpoint', default_value=share('models', 'so101_tabletop')),
+        shared_argument('checkpoint', default_value=str(shipped().checkpoint)),
         DeclareLaunchArgument(
             'shadow_checkpoint', default_value='',
             description='Checkpoint folder that decides beside it, on ~/shadow/; empty for none'),
-        shared_argument('robot', default_value=share('config', 'robots', 'so101.yaml')),
+        shared_argument('robot', default_value=str(shipped().robot)),
         shared_argument('device'),
         DeclareLaunchArgument(
             'rate', default_value='1.0', description='Times as fast as it was recorded'),

@@ -16,6 +16,7 @@
 
 import ast
 from pathlib import Path
+import re
 from xml.etree import ElementTree
 
 import pytest
@@ -121,6 +122,18 @@ def test_every_folder_is_a_room():
     folders = {path.name for path in PACKAGE.iterdir() if (path / '__init__.py').exists()}
     assert folders == set(ROOMS)
     assert {path.stem for path in PACKAGE.glob('*.py')} == {'__init__', *LEAVES}
+
+
+def test_no_python_file_names_a_robot():
+    """Catches an arm that is known to the code: another one is another YAML, never an if."""
+    top = PACKAGE.parent
+    names = {path.stem for path in (top / 'config' / 'robots').glob('*.yaml')}
+    named = re.compile('|'.join([*names, 'so-101', 'ur5', 'franka', 'viperx', 'robotiq']), re.I)
+    found = {str(path.relative_to(top)): named.findall(path.read_text())
+             for path in [*FILES, *(top / 'launch').glob('*.py')]}
+    # pandas and pip's example-robot-data are not robots.
+    assert {path: words for path, words in found.items() if set(words) - {'panda'}} == {}
+    assert not [path for path in FILES if re.search(r'panda(?!s)', path.read_text(), re.I)]
 
 
 def test_manifest_names_the_ros_packages_in_use():

@@ -42,7 +42,7 @@ from .recorder import RecorderNode
 from .simulated_robot import SimulatedRobotNode
 from .teleop import TeleopNode
 from .teleop_keyboard import KeyboardNode
-from ..paths import share_dir
+from ..paths import share_dir, shipped
 from ..record.playing import is_sensor
 from ..record.selection import expand, read_selection
 from ..spec import RobotSpec
@@ -59,8 +59,7 @@ class Deployment:
     stop_topic: str = '/emergency_stop'
 
 
-SHIPPED = Deployment(share_dir() / 'config' / 'robots' / 'so101.yaml',
-                     share_dir() / 'models' / 'so101_tabletop')
+SHIPPED = Deployment(shipped().robot, shipped().checkpoint)
 
 
 def open_all(deployment: Deployment) -> dict[str, Endpoints]:

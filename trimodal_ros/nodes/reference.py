@@ -46,8 +46,8 @@ NODES = {'policy': PolicyNode, 'recorder': RecorderNode, 'simulated_robot': Simu
 WRITTEN = '<!-- Written by `make reference`; what is changed here is lost. -->\n'
 EVERY_NODE = ('rcl_interfaces/', 'type_description_interfaces/')   # types of what all nodes have
 NAMES = ('Names are relative to the namespace of the node, `~` is its own name, and all may be '
-         'remapped. Cameras are those of `config/robots/so101.yaml`, `/emergency_stop` stands for '
-         'the parameter `stop_topic`.\n')
+         f'remapped. Cameras are those of `config/robots/{SHIPPED.robot.name}`, `/emergency_stop` '
+         'stands for the parameter `stop_topic`.\n')
 
 
 def pages(opened: dict[str, Endpoints]) -> dict[str, str]:

@@ -15,8 +15,8 @@
 """
 What a simulated robot is made of: its model, its servos, its cameras and what stands around.
 
-``scene_file.py`` reads it from a YAML, doc/robots.md has every key. Suffix D: the joints as the
-robot's driver has them, in the order of ``Scene.driver_joints``.
+``scene_file.py`` reads it from a YAML, doc/reference/robots.md has every key. Suffix D: the
+joints as the robot's driver has them, in the order of ``Scene.driver_joints``.
 """
 
 from __future__ import annotations

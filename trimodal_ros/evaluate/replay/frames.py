@@ -37,12 +37,12 @@ from ...record.bag_metadata import storage_files
 from ...record.episode import EpisodeError, read_metadata
 from ...record.mcap_file import McapFile
 from ...record.messages import TYPESTORE
-from ...record.moments import COMPRESSED
 from ...record.piece import DamageError
 from ...record.sample import COMPRESSED_IMAGE, header_stamp_ns, IMAGE
 from ...record.scan import scan
 from ...record.topic import Topic
 from ...spec import CameraSpec, NS_PER_S, RobotSpec
+from ...spec.camera import COMPRESSED_SUFFIX
 
 QUALITY = 72                  # of JPEG, 0 to 100
 WITHIN_NS = NS_PER_S // 2     # a frame captured further from the moment is of another one
@@ -70,7 +70,7 @@ def frames_of(episode: Episode, wanted: Iterable[Wanted],
     """Yield the frames at moments of one episode. Raises EpisodeError or OSError."""
     path = Path(episode.path)
     topics = {topic: camera.name for camera in cameras
-              for topic in (camera.topic, camera.topic + COMPRESSED)}
+              for topic in (camera.topic, camera.topic + COMPRESSED_SUFFIX)}
     with ExitStack() as opened:
         files = [opened.enter_context(scan(file))
                  for file in storage_files(path, read_metadata(path))]

@@ -26,9 +26,9 @@ from ...command.interlock import NO_INSTRUCTION
 from ...plan.batch import BatchPlanner
 from ...record.bag_metadata import message_counts
 from ...record.episode import EpisodeError, EpisodeInfo, read_info, start_of
-from ...record.moments import COMPRESSED
 from ...record.reader import read_messages
 from ...spec import RobotSpec
+from ...spec.camera import COMPRESSED_SUFFIX
 
 WINDOW_BYTES = 2**26     # of images, at most, that are held at once
 
@@ -124,7 +124,7 @@ def check_recording(path: Path, robot: RobotSpec) -> EpisodeInfo:
             f'{path}: recorded on another robot, {info.robot}; the checkpoint was trained for '
             f'{robot.name}, {robot.content_hash}: its joints, cameras, rate or horizon differ')
     cameras = [camera.topic for camera in robot.cameras if not (
-        counts.get(camera.topic) or counts.get(camera.topic + COMPRESSED))]
+        counts.get(camera.topic) or counts.get(camera.topic + COMPRESSED_SUFFIX))]
     missing = [*cameras, *(topic for topic in ('joint_states', 'instruction')
                            if not counts.get(topic))]
     if missing:

@@ -35,8 +35,8 @@ from ...command.outlet import Thinker, Told
 from ...command.pilot import Pilot
 from ...command.worker import Worker
 from ...observe.observer import Joined
-from ...record.moments import COMPRESSED
 from ...spec import Observation, RobotSpec, Trajectory
+from ...spec.camera import COMPRESSED_SUFFIX
 
 HOLDING = 'holding: '           # how a Helm tells of a hold,
 FAILED = 'the policy failed'    # and a Decider of a policy that raised something
@@ -128,21 +128,24 @@ class Station:
         self._take = {
             'joint_states': lambda topic, message: self.commander.on_joints(message),
             'instruction': lambda topic, message: self.commander.on_instruction(message.data),
-            'joint_trajectory': lambda topic, message: self.commander.on_trajectory(message)}
+            **dict.fromkeys((group.topic for group in robot.groups), self._take_trajectory)}
         self._cameras = {camera.topic: camera.name for camera in robot.cameras}
         self._take.update(dict.fromkeys(self._cameras, self._take_image))
 
     def use_compressed(self, topics: Collection[str]) -> None:
         """Take a camera's compressed images where only they were recorded."""
         for topic, name in list(self._cameras.items()):
-            if topic not in topics and topic + COMPRESSED in topics:
-                self._cameras[topic + COMPRESSED] = name
-                self._take[topic + COMPRESSED] = self._take_image
+            if topic not in topics and topic + COMPRESSED_SUFFIX in topics:
+                self._cameras[topic + COMPRESSED_SUFFIX] = name
+                self._take[topic + COMPRESSED_SUFFIX] = self._take_image
 
     @property
     def topics(self) -> list[str]:
         """Topics it listens to."""
         return list(self._take)
+
+    def _take_trajectory(self, topic: str, message) -> None:
+        self.commander.on_trajectory(message)
 
     def _take_image(self, topic: str, message) -> None:
         self.commander.on_image(self._cameras[topic], message)

@@ -91,7 +91,7 @@ def test_selection_of_the_package(so101):
     assert required == {'front/image_raw', 'wrist/image_raw', 'joint_states', 'instruction'}
     assert {each.name for each in wanted} - required == {
         'joint_trajectory', 'takeover', 'stopped', 'joy', 'leader/joint_states',
-        'policy/decision', 'policy/debug/*', '/diagnostics'}
+        'policy/decision', 'policy/debug/*', 'policy/shadow/*', '/diagnostics'}
 
 
 @pytest.mark.parametrize('text, complaint', [

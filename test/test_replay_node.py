@@ -26,6 +26,7 @@ import pytest
 import torch
 
 from trimodal_ros.command.decision import Rules
+from trimodal_ros.command.message import to_messages
 from trimodal_ros.evaluate.replay import heard
 from trimodal_ros.evaluate.replay.heard import with_recorded
 from trimodal_ros.evaluate.replay.offline import Job, judge_recordings
@@ -34,13 +35,16 @@ from trimodal_ros.evaluate.replay.station import Settings
 from trimodal_ros.nodes import replay_judge
 from trimodal_ros.nodes.replay import NodeReplay, rehearsing
 from trimodal_ros.observe.freshness import Freshness
+from trimodal_ros.paths import share_dir
 from trimodal_ros.plan.batch import BatchPlanner
 from trimodal_ros.plan.checkpoint import load_checkpoint
 from trimodal_ros.record.episode import read_info
+from trimodal_ros.record.messages import BAG_TYPES
 from trimodal_ros.record.moments import Replay
 from trimodal_ros.record.qos import LATCHED, RELIABLE
 from trimodal_ros.record.reader import read_messages, read_raw
 from trimodal_ros.record.writer import EpisodeWriter
+from trimodal_ros.spec import RobotSpec, Trajectory
 
 EVERY_S = 0.1
 PARAMETERS = {'frozen_camera_s': 0.0, 'max_first_step_rad': 3.0}
@@ -223,3 +227,18 @@ def test_settings_that_cannot_be():
     """Catches a rate below nothing."""
     with pytest.raises(ValueError, match='rate: -1, expected at least 0'):
         NodeReplay(-1)
+
+
+def test_trajectories_to_several_controllers_are_heard_as_one():
+    """Catches a robot with two arms of which one arm's motion is judged, or neither's."""
+    robot = RobotSpec.from_yaml(share_dir() / 'config' / 'robots' / 'aloha.yaml')
+    sent = Trajectory.make_example(robot)
+    messages = list(to_messages(sent, BAG_TYPES).values())
+    assert len(messages) > 1
+    hearing = heard.Hearing('episode', robot)
+    for message in reversed(messages):
+        assert not hearing._sent
+        hearing.hear_trajectory(message)
+    whole = hearing._sent[sent.stamp_ns]
+    np.testing.assert_allclose(whole.position_TJ, sent.position_TJ, rtol=1e-12)
+    assert whole.robot.joint_names == robot.joint_names

@@ -257,7 +257,7 @@ def test_shadow_is_judged_as_if_it_had_begun_with_the_active_one(make_bench):
     bench.decision()
     decision, _, _ = bench.decision()
     before = bench.pilot.commanded.copy()
-    before._played.pop()   # what was commanded until it was sent
+    before._lanes[0]._played.pop()   # what was commanded until it was sent
     bench.step(100, image=False)   # five seconds later
     old = replace(decision, stages_ms={**decision.stages_ms, 'transport': 0.0})
     shadow.offer(old, before, bench.commander.decider.told)

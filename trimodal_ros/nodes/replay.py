@@ -44,7 +44,7 @@ from .ros_rollout import write_robot_yaml
 from ..evaluate.replay.decisions import ReplayedDecision
 from ..evaluate.replay.heard import Hearing, TOPICS
 from ..record.episode import EpisodeError
-from ..record.selection import INSTRUCTION, TRAJECTORY
+from ..record.selection import INSTRUCTION
 from ..spec import RobotSpec
 
 POLICY = 'policy'
@@ -127,12 +127,14 @@ class Stage:
         self._stop = threading.Event()   # never set: an interrupt raises
         self._hearing = Hearing('', robot)
         self._decided: list[ReplayedDecision] = []
-        for message_class, topic, hear in zip(
-                (DiagnosticArray, JointTrajectory, JointTrajectory), TOPICS[''],
-                (self._hear_decision, lambda message: self._hearing.hear_plan(message),
-                 lambda message: self._hearing.hear_trajectory(message))):
-            conductor.node.create_subscription(
-                message_class, f'{POLICY}/{topic}', hear, HEAR_ALL_QOS)
+        decision, plan, under = (f'{POLICY}/{topic}' for topic in TOPICS[''])
+        for message_class, topic, hear in (
+                (DiagnosticArray, decision, self._hear_decision),
+                (JointTrajectory, plan, lambda message: self._hearing.hear_plan(message)),
+                *((JointTrajectory, under + group.topic.strip('/'),
+                   lambda message: self._hearing.hear_trajectory(message))
+                  for group in robot.groups)):
+            conductor.node.create_subscription(message_class, topic, hear, HEAR_ALL_QOS)
 
     def _hear_decision(self, message: DiagnosticArray) -> None:
         self._hearing.hear_decision(message)
@@ -155,7 +157,7 @@ class Stage:
 
     def _topics(self) -> list[str]:
         return [*(camera.topic for camera in self._robot.cameras), 'joint_states', INSTRUCTION,
-                TRAJECTORY]
+                *(group.topic for group in self._robot.groups)]
 
     def _play(self, path: Path, playback: Playback, follower: Follower) -> float:
         playback.open(path)

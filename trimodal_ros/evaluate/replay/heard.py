@@ -31,19 +31,19 @@ import numpy as np
 from .decisions import heard_chunk, ReplayedDecision, unknown_chunk
 from ...command.decision import STAGES
 from ...command.guard import SCORES
-from ...command.message import from_message
+from ...command.message import addressed, from_message
 from ...observe.stamp import stamp_ns
 from ...record.episode import EpisodeError
 from ...record.moments import Replay
 from ...record.reader import read_messages
-from ...record.selection import TRAJECTORY
 from ...spec import RobotSpec, SpecError, Trajectory
 
 PENDING = 32   # decisions for whose plan there is still time to come: topics overtake each other
 SHADOW = 'shadow'
-# Of the policy that commands or rehearses, and of its shadow: decision, plan, and what was sent.
-TOPICS = {'': ('decision', 'debug/plan', 'debug/joint_trajectory'),
-          SHADOW: ('shadow/decision', 'shadow/plan', 'shadow/joint_trajectory')}
+# Of the policy that commands or rehearses, and of its shadow: decision, plan, and what comes
+# before a controller's topic.
+TOPICS = {'': ('decision', 'debug/plan', 'debug/'),
+          SHADOW: ('shadow/decision', 'shadow/plan', 'shadow/')}
 
 
 class Hearing:
@@ -54,20 +54,28 @@ class Hearing:
         self._told: list = []
         self._plans: dict[int, Trajectory] = {}
         self._sent: dict[int, Trajectory] = {}
+        self._parts: dict[int, list[Trajectory]] = {}   # of robots with several controllers
 
     def hear_plan(self, message) -> None:
         """Take a plan as the model made it. Raises SpecError for one of another robot."""
-        self._keep(self._plans, message)
+        _keep(self._plans, from_message(message, self._robot))
 
     def hear_trajectory(self, message) -> None:
-        """Take what was sent, or would have been. Raises SpecError for one of another robot."""
-        self._keep(self._sent, message)
+        """
+        Take what was sent to one controller, or would have been.
 
-    def _keep(self, kept: dict[int, Trajectory], message) -> None:
-        trajectory = from_message(message, self._robot)
-        kept.setdefault(trajectory.stamp_ns, trajectory)   # a hold may follow it at once
-        while len(kept) > 2 * PENDING:   # holds among them, which nobody asks for
-            del kept[next(iter(kept))]
+        Raises SpecError for one of another robot.
+        """
+        part = from_message(message, addressed(message, self._robot))
+        if part.robot.joint_names == self._robot.joint_names:
+            return _keep(self._sent, part)
+        parts = self._parts.setdefault(part.stamp_ns, [])
+        parts.append(part)
+        whole = _joined(parts, self._robot)
+        if whole is not None:
+            _keep(self._sent, whole)
+            del self._parts[part.stamp_ns]
+        _limit(self._parts)
 
     def hear_decision(self, message) -> None:
         """Take the record of a decision."""
@@ -112,6 +120,30 @@ class Hearing:
             stages_ms=stages_ms, age_ms=float(values['age_ms']))
 
 
+def _keep(kept: dict[int, Trajectory], trajectory: Trajectory) -> None:
+    kept.setdefault(trajectory.stamp_ns, trajectory)   # a hold may follow it at once
+    _limit(kept)
+
+
+def _limit(kept: dict) -> None:
+    while len(kept) > 2 * PENDING:   # holds among them, which nobody asks for
+        del kept[next(iter(kept))]
+
+
+def _joined(parts: list[Trajectory], robot: RobotSpec) -> Trajectory | None:
+    """Return trajectories of a robot's controllers as one; None while one is missing."""
+    column = {name: (part, index) for part in parts
+              for index, name in enumerate(part.robot.joint_names)}
+    if set(column) != set(robot.joint_names):
+        return None
+    columns = [column[name] for name in robot.joint_names]
+    velocity_TJ = None
+    if all(part.velocity_TJ is not None for part in parts):
+        velocity_TJ = np.stack([part.velocity_TJ[:, index] for part, index in columns], axis=1)
+    return Trajectory(robot, parts[0].stamp_ns, parts[0].time_s_T, np.stack(
+        [part.position_TJ[:, index] for part, index in columns], axis=1), velocity_TJ)
+
+
 def _values(message) -> dict[str, str]:
     return {value.key: value.value for value in message.status[0].values}
 
@@ -127,11 +159,11 @@ def read_heard(path: Path, robot: RobotSpec, content_hash: str,
     hearings = {'': Hearing(str(path), robot), SHADOW: Hearing(str(path), robot)}
     take, decisions = {}, set()
     for name, hearing in hearings.items():
-        decision, plan, trajectory = (f'{policy}/{topic}' for topic in TOPICS[name])
-        take.update({decision: hearing.hear_decision, plan: hearing.hear_plan,
-                     trajectory: hearing.hear_trajectory})
+        decision, plan, under = (f'{policy}/{topic}' for topic in TOPICS[name])
+        take.update({decision: hearing.hear_decision, plan: hearing.hear_plan, **{
+            under + group.topic.strip('/'): hearing.hear_trajectory for group in robot.groups}})
         decisions.add(decision)
-    take[TRAJECTORY] = hearings[''].hear_trajectory
+    take.update({group.topic: hearings[''].hear_trajectory for group in robot.groups})
     decided, found = set(), []
     for topic, _, message in read_messages(path, list(take)):
         if topic in decisions:

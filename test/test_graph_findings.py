@@ -303,8 +303,8 @@ def test_the_first_yaml_of_a_graph_is_read_and_passes(tmp_path):
     assert to_fill_in == 0 and robot.name == 'my_bench'
     assert robot.joints == (JointSpec('shoulder', -2.0, 2.0, 3.0, 5.0),
                             JointSpec('rail', 0.0, 0.8, 0.5, 0.5, unit='m'))
-    assert robot.cameras == (CameraSpec('front', CAMERA, 128, 96),)
-    assert robot.cameras[0].rate_hz == 24 and robot.controllers == ()
+    assert robot.cameras == (CameraSpec('front', CAMERA, 128, 96, rate_hz=24),)
+    assert robot.controllers == ()
     assert found(graph(), robot) == []
 
 

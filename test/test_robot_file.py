@@ -147,7 +147,6 @@ def test_what_is_written_is_read_again(tmp_path):
     assert RobotSpec.from_yaml(tmp_path / 'full.yaml') == FULL
     again = RobotSpec.from_dict(json.loads(json.dumps(FULL.to_dict())))
     assert again == FULL and again.content_hash == FULL.content_hash
-    assert again.cameras[0].rate_hz == 15.0  # which doesn't count when cameras are compared
 
 
 def test_a_robot_is_another_where_recordings_would_differ(tmp_path):

@@ -78,9 +78,10 @@ class Arm:
             if error_J is None or np.abs(error_J).max() <= most_rad:
                 return ''
             worst = int(np.abs(error_J).argmax())
-            measured_rad = self.observer.newest_joints(self.clock()).position_J[worst]
-            return (f'joint {self.robot.joint_names[worst]!r}: measured {measured_rad:.3f} rad, '
-                    f'commanded {measured_rad - error_J[worst]:.3f} rad, at most {most_rad} rad '
+            measured = self.observer.newest_joints(self.clock()).position_J[worst]
+            unit = self.robot.joints[worst].unit
+            return (f'joint {self.robot.joint_names[worst]!r}: measured {measured:.3f} {unit}, '
+                    f'commanded {measured - error_J[worst]:.3f} {unit}, at most {most_rad} {unit} '
                     'apart is allowed')
 
     def sent(self, trajectory: Trajectory, is_hold: bool = False) -> None:

@@ -44,8 +44,8 @@ class Chain:
     def __init__(self, urdf: str, robot: RobotSpec, frame: str):
         root = read_urdf(urdf)
         joints = joints_of(root)
-        for name in robot.joint_names:
-            movable_joint(joints, name)
+        for joint in robot.joints:
+            movable_joint(joints, joint.driven[0].joint)
         chain = _chain_to(root, frame)
         self.frame, self.model = frame, _compile(_skeleton(root, chain, robot.joint_names))
         moving = {joint.get('name') for joint in chain if joint.get('type') != 'fixed'}

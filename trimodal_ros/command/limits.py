@@ -138,13 +138,19 @@ def _refuse(kind: str, robot: RobotSpec, motion: Motion, outside_SJ: np.ndarray,
 
 def check_first_step(planned: Trajectory, measured_J: np.ndarray, now_ns: int,
                      max_rad: float) -> None:
-    """Raise LimitError when the next planned point is further than that from the measured arm."""
+    """
+    Raise LimitError when the next planned point is further than that from the measured arm.
+
+    It goes for joints in rad and, as metres, in m; what is in percent has no such distance.
+    """
     after_s = (now_ns - planned.stamp_ns) / NS_PER_S
     step = min(int(np.searchsorted(planned.time_s_T, after_s)), len(planned.time_s_T) - 1)
-    far_J = np.abs(planned.position_TJ[step] - measured_J)
+    has_distance_J = np.array([joint.unit != 'percent' for joint in planned.robot.joints])
+    far_J = np.abs(planned.position_TJ[step] - measured_J) * has_distance_J
     index = int(far_J.argmax())
     if far_J[index] > max_rad:
-        name = planned.robot.joint_names[index]
+        name, unit = planned.robot.joints[index].name, planned.robot.joints[index].unit
         raise LimitError('first step', name, (
-            f'joint {name!r}: the plan goes on at {planned.position_TJ[step, index]:.3f} rad, '
-            f'measured is {measured_J[index]:.3f} rad, at most {max_rad} rad apart is allowed'))
+            f'joint {name!r}: the plan goes on at {planned.position_TJ[step, index]:.3f} '
+            f'{unit}, measured is {measured_J[index]:.3f} {unit}, at most {max_rad} {unit} apart '
+            'is allowed'))

@@ -25,13 +25,14 @@ from .ros import parameter
 from ..command.decision import Rules
 from ..command.workspace import WorkspaceBox
 from ..spec import RobotSpec
+from ..spec.robot_file import read_robot_file
 from ..spec.urdf import apply_urdf_limits
 
 TOPIC = 'topic'
 ROBOT_TEXTS = {
     'robot': ('', 'Robot YAML: joints, limits, cameras, rate and horizon'),
     'urdf': ('', "URDF whose limits count where they are tighter than the YAML's: a file, "
-                 "'topic' for robot_description, or '' for none"),
+                 "'topic' for robot_description, or '' for the one that the YAML names, if any"),
     'workspace_frame': ('', "Link of the URDF that stays in the workspace box; '' for none"),
     'stop_topic': ('', "std_msgs/Bool topic, true stops, silence too; '' for none"),
 }
@@ -80,7 +81,8 @@ def read_robot(node: Node, description: str) -> tuple[RobotSpec, WorkspaceBox | 
     ``description`` is what came on robot_description, '' before anything did. Raises SpecError
     where YAML and URDF don't fit, ValueError where a URDF is missing.
     """
-    robot, urdf = RobotSpec.from_yaml(parameter(node, 'robot')), read_urdf_text(node, description)
+    robot, urdf = read_robot_file(parameter(node, 'robot')).robot, read_urdf_text(
+        node, description)
     frame = optional(node, 'workspace_frame')
     if urdf:
         robot = apply_urdf_limits(robot, urdf)
@@ -93,8 +95,12 @@ def read_robot(node: Node, description: str) -> tuple[RobotSpec, WorkspaceBox | 
 
 
 def read_urdf_text(node: Node, description: str) -> str:
-    """Return the URDF that the parameter urdf asks for, '' for none; ValueError without one."""
-    where = optional(node, 'urdf')
+    """
+    Return the URDF that the parameter urdf asks for, or else the robot YAML; '' for none.
+
+    Raises ValueError where it isn't there.
+    """
+    where = optional(node, 'urdf') or read_robot_file(parameter(node, 'robot')).urdf
     if where != TOPIC:
         return Path(where).read_text() if where else ''
     if not description:

@@ -17,7 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 from .errors import SpecError
 
@@ -33,8 +33,7 @@ class CameraSpec:
     Of the image that comes, ``crop_px`` (x, y, width, height; None: all) is cut out, turned
     clockwise by ``rotation_deg`` and scaled to ``width`` x ``height``. ``compressed`` says that
     the topic carries a sensor_msgs/CompressedImage; None: if its name ends in ``/compressed``.
-    ``rate_hz`` is what the camera is expected to send at least, 0: not known; whatever it is, the
-    camera is the same.
+    ``rate_hz`` is what the camera is expected to send at least; 0: not known.
     """
 
     name: str
@@ -44,7 +43,7 @@ class CameraSpec:
     crop_px: tuple[int, int, int, int] | None = None
     rotation_deg: int = 0
     compressed: bool | None = None
-    rate_hz: float = field(default=0.0, compare=False)
+    rate_hz: float = 0.0
 
     def __post_init__(self):
         if self.width < 8 or self.height < 8:
@@ -60,6 +59,12 @@ class CameraSpec:
         if len(self.crop_px) != 4 or min(self.crop_px[:2]) < 0 or min(self.crop_px[2:]) < 1:
             raise SpecError(f'camera {self.name!r}: crop_px {list(self.crop_px)}, expected '
                             '[x, y, width, height] with x, y from 0 and width, height from 1')
+
+    @property
+    def view(self) -> dict:
+        """What of it matters to a policy: not where its images come from, nor how."""
+        return {key: value for key, value in self.to_dict().items()
+                if key not in ('topic', 'compressed', 'rate_hz')}
 
     @property
     def is_compressed(self) -> bool:

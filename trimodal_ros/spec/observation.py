@@ -35,7 +35,8 @@ class Observation:
 
     ``stamp_ns`` is the capture time of the oldest image; ``images`` are RGB uint8 [H, W, 3] in
     the sizes of the spec; ``position_J`` is measured and ``command_J`` the position commanded at
-    ``stamp_ns`` (the measured one while nothing has been commanded), both in rad;
+    ``stamp_ns`` (the measured one while nothing has been commanded), both
+    in rad, or the unit of the joint;
     ``stamps_ns`` keeps the header stamp of every input.
     """
 

@@ -30,9 +30,10 @@ from .values import check_joints, frozen
 @dataclass(frozen=True, eq=False)
 class Trajectory:
     """
-    A planned motion: positions in rad at ``stamp_ns + time_s_T``, joints in spec order.
+    A planned motion: positions at ``stamp_ns + time_s_T``, joints in spec order.
 
-    Times strictly increase; ``velocity_TJ`` (rad/s) may be None. Non-finite values are refused.
+    Positions are in rad, or the unit of the joint. Times strictly increase; ``velocity_TJ`` (the
+    same a second) may be None. Non-finite values are refused.
     ``alignment`` says how well the plan lies with what was seen and said: cosines by name.
     """
 

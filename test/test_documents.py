@@ -22,6 +22,8 @@ import re
 
 import pytest
 
+from trimodal_ros.spec import RobotSpec
+
 TOP = Path(__file__).resolve().parents[1]
 PURPOSES = {'tutorials', 'how-to', 'reference', 'explanation'}
 PAGES = sorted([*TOP.glob('*.md'), *(TOP / 'doc').rglob('*.md')])
@@ -62,6 +64,40 @@ def test_pages_that_the_code_names_are_there():
     named = {name for path in [*files, TOP / 'Makefile', TOP / 'CHANGELOG.rst']
              for name in MENTION.findall(path.read_text())}
     assert len(named) > 3 and not [name for name in named if not (TOP / name).is_file()]
+
+
+def blocks(page: Path, language: str = '') -> list[str]:
+    """Return the code blocks of a language, lines that go on joined."""
+    found = re.findall(rf'^```{language}\n(.*?)^```', page.read_text(), re.MULTILINE | re.DOTALL)
+    return [block.replace('\\\n', ' ') for block in found]
+
+
+@each_page
+def test_launch_commands_name_arguments_that_there_are(page):
+    """Catches a command that a reader types, and launch refuses."""
+    shared = (TOP / 'trimodal_ros' / 'nodes' / 'launching.py').read_text()
+    for line in '\n'.join(blocks(page)).splitlines():
+        started = re.search(r'ros2 launch trimodal_ros (\w+\.launch\.py)(.*)', line)
+        if started:
+            text = shared + (TOP / 'launch' / started[1]).read_text()
+            for argument in re.findall(r' (\w+):=', started[2]):
+                assert f"'{argument}'" in text, f'{line}: {argument}'
+
+
+@each_page
+def test_modules_that_commands_name_are_there(page):
+    """Catches a command of a module that was renamed."""
+    for module in re.findall(r'python -m ((?:trimodal_ros|benchmarks)[\w.]*)', page.read_text()):
+        path = TOP.joinpath(*module.rstrip('.').split('.'))
+        assert path.with_suffix('.py').is_file() or path.is_dir(), module
+
+
+def test_the_robot_of_the_how_to_can_be_read(tmp_path):
+    """Catches an example that a reader copies, and the package refuses."""
+    (example,) = blocks(TOP / 'doc' / 'how-to' / 'my-own-arm.md', 'yaml')
+    (tmp_path / 'my_arm.yaml').write_text(example)
+    assert RobotSpec.from_yaml(tmp_path / 'my_arm.yaml').joint_names == (
+        'shoulder', 'elbow', 'gripper')
 
 
 # -- troubleshooting

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 import multiprocessing
 from pathlib import Path
 import tempfile
@@ -37,30 +37,19 @@ import numpy as np
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
-import torch
 from trajectory_msgs.msg import JointTrajectory
 
-from benchmarks.bare_loop import SEEN_PX
-from benchmarks.cameras import camera_topic, CameraRun, run_cameras
+from benchmarks.cameras import CameraRun, run_cameras
+from benchmarks.circling import make_robot, START_J, write_checkpoint
 from trimodal_ros.nodes.conductor import Conductor
 from trimodal_ros.nodes.private_graph import NodeProcesses
 from trimodal_ros.nodes.ros import ROS_TYPES, SENSOR_QOS
 from trimodal_ros.observe.stamp import stamp_ns
-from trimodal_ros.paths import shipped
-from trimodal_ros.plan.checkpoint import save_checkpoint
-from trimodal_ros.plan.encoders import open_encoders
-from trimodal_ros.plan.normalize import JointStatistics
-from trimodal_ros.plan.policy import Policy, PolicyConfig
 from trimodal_ros.record.sensor_messages import joint_state_message
 from trimodal_ros.sim.controller import Refused, TrajectoryController
-from trimodal_ros.spec import CameraSpec, NS_PER_S, RobotSpec
+from trimodal_ros.spec import NS_PER_S, RobotSpec
 from trimodal_ros.spec.robot_file import write_robot_file
 
-ROBOT = shipped().robot
-SMALL = PolicyConfig(embed_dim=16, vision_width=32, motion_width=16)
-START_J = (0.1, 0.0, 0.1, 0.0, 0.0, 0.4)
-RADIUS_RAD, TURN_RAD_S = 0.2, 1.5  # of the circles that pairs of joints go in
-CIRCLING = ((0, 1), (2, 3))
 JOINT_STATES_HZ = 100
 LATE_S = 0.1         # that joint states catch up with, should the process be held up
 HOLD_ENDS_WITHIN_S = 0.8     # a plan goes on for longer than braking takes
@@ -72,53 +61,6 @@ HEAR_ALL_QOS = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
 
 class RigError(RuntimeError):
     """Something that is needed for a measurement does not happen."""
-
-
-# -- robot and checkpoint
-
-def make_robot(cameras: int) -> RobotSpec:
-    """Return the shipped robot with so many cameras of one size."""
-    return replace(RobotSpec.from_yaml(ROBOT), cameras=tuple(
-        CameraSpec(f'camera_{index}', camera_topic(index), *SEEN_PX) for index in range(cameras)))
-
-
-def write_checkpoint(robot: RobotSpec, path: Path) -> None:
-    """Write a policy with random encoders that moves the arm in circles."""
-    torch.manual_seed(0)
-    statistics = JointStatistics(
-        state_offset=(0.0,) * 5 + (START_J[5],), state_scale=(RADIUS_RAD,) * 6,
-        chunk_offset=(0.0,) * 5 + (START_J[5],), chunk_scale=(1.0,) * 6)
-    policy = Policy(SMALL, robot, statistics, *open_encoders(SMALL))
-    _circle(policy)
-    save_checkpoint(path, policy.eval(), {'made by': 'benchmarks.rig'}, 'Moves in circles.\n')
-
-
-@torch.no_grad()
-def _circle(policy: Policy) -> None:
-    """
-    Set the last layers so that pairs of joints have a limit cycle.
-
-    With s the scaled command of a joint and r that of its partner, its velocity is
-    turn (+-r + s / 2 - 2 relu(s - 1) + 2 relu(-s - 1)) in radii a second.
-    """
-    first, second, last = (policy.decoder.head[index] for index in (0, 2, 4))
-    for layer in (first, second, last):
-        layer.weight.mul_(1e-3)
-        layer.bias.zero_()
-    joints, state = len(START_J), first.in_features - 2 * len(START_J)
-    for joint in range(joints):
-        for unit, (sign, beyond) in enumerate(((1, 0), (-1, 0), (1, 1), (-1, 1))):
-            first.weight[4 * joint + unit, state + joint] = sign
-            first.bias[4 * joint + unit] = -beyond
-    second.weight[range(4 * joints), range(4 * joints)] = 1.0
-    ahead_s_T = (1 + torch.arange(policy.robot.horizon)) / policy.robot.rate_hz
-    weight_TJU = last.weight.view(policy.robot.horizon, joints, -1)
-    for one, other in CIRCLING:
-        for joint, partner, sign in ((one, other, -1.0), (other, one, 1.0)):
-            for unit, gain in ((4 * joint, 0.5), (4 * joint + 1, -0.5), (4 * joint + 2, -2.0),
-                               (4 * joint + 3, 2.0), (4 * partner, sign),
-                               (4 * partner + 1, -sign)):
-                weight_TJU[:, joint, unit] = gain * TURN_RAD_S * RADIUS_RAD * ahead_s_T
 
 
 # -- the arm

@@ -20,7 +20,7 @@ import graph  # noqa: F401 - first: it skips where there is no ROS
 
 # isort: split
 from conftest import so101_yaml
-from graph import overrides
+from graph import overrides, wait_for
 import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import Joy
@@ -71,3 +71,9 @@ class Hand(Node):
             self._joy.publish(Joy(
                 header=ROS_TYPES.header(now_ns(self)), buttons=[int(axes is not None), 0],
                 axes=np.zeros(AXES, np.float32) if axes is None else np.float32(axes)))
+
+
+def wait_until_ready(teleop):
+    wait_for(lambda: teleop._command.listeners() > 1, 'somebody to listen')
+    wait_for(lambda: teleop.teleoperator.hand.stick is not None
+             and not teleop.teleoperator.reason, 'the teleop node to be ready')

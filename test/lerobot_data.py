@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 import json
 from pathlib import Path
@@ -29,6 +30,7 @@ import pyarrow.parquet as pq
 from trimodal_ros.command.message import to_message
 from trimodal_ros.record.episode import EpisodeInfo
 from trimodal_ros.record.messages import BAG_TYPES, serialize
+from trimodal_ros.record.moments import Replay
 from trimodal_ros.record.qos import LATCHED
 from trimodal_ros.record.sensor_messages import image_message, joint_state_message
 from trimodal_ros.record.writer import EpisodeWriter
@@ -37,6 +39,8 @@ from trimodal_ros.spec import NS_PER_S, RobotSpec, Trajectory
 ROBOT = replace(RobotSpec.make_example(), cameras=(
     *RobotSpec.make_example().cameras,
     replace(RobotSpec.make_example().cameras[0], name='side', topic='side/image_raw')))
+ONE_CAMERA = RobotSpec.make_example()
+LOOKS_THE_SAME_DB = 34   # once it was in a video, or two
 SIZE = (96, 64)   # width, height: not that of the robot's spec
 SENTENCE = 'put the red cube on the plate'
 LATE_NS = 4_000_000   # after the stamp: of the side camera's image
@@ -157,3 +161,8 @@ def _encode(path: Path, images: list[np.ndarray], fps: int) -> None:
         for image in images:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format='rgb24')))
         container.mux(stream.encode(None))
+
+
+def observations(path: Path, robot: RobotSpec = ROBOT) -> list:
+    joined = Replay(path, robot).joined(0.8 / robot.rate_hz, Counter())
+    return [each.observation() for each in joined]

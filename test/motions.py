@@ -16,9 +16,9 @@
 
 import numpy as np
 
-from trimodal_ros.command.chunk import join_chunk, LEAD_S
+from trimodal_ros.command.chunk import join_chunk, lead_in, LEAD_S
 from trimodal_ros.command.message import to_message
-from trimodal_ros.command.playback import JointReference
+from trimodal_ros.command.playback import CommandedMotion, JointReference
 from trimodal_ros.record.messages import BAG_TYPES
 from trimodal_ros.sim.controller import TrajectoryController
 from trimodal_ros.spec import NS_PER_S, RobotSpec, Trajectory
@@ -100,3 +100,11 @@ def assert_same(reference, state):
     position, velocity = state
     assert np.abs(reference.position_J - position).max() < 1e-9
     assert np.abs(reference.velocity_J - velocity).max() < 1e-6
+
+
+def commanding(first=0.5, last=0.8) -> CommandedMotion:
+    """Return what is commanded after a chunk was sent from rest at ``first``."""
+    commanded, at_J = CommandedMotion(ROBOT), np.full(3, first)
+    commanded.send(join_chunk(chunk(ramp(first, last)), lead_in(commanded, START_NS, at_J)),
+                   START_NS, at_J)
+    return commanded

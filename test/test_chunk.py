@@ -21,6 +21,7 @@ from motions import (
     accept,
     assert_same,
     chunk,
+    commanding,
     controller,
     knots_of,
     MS,
@@ -34,7 +35,6 @@ import numpy as np
 import pytest
 from scipy.interpolate import CubicSpline
 
-from trimodal_ros.command.blend import Blender, ENSEMBLE_DECAY
 from trimodal_ros.command.chunk import (
     _between,
     _spline_slopes,
@@ -51,14 +51,6 @@ from trimodal_ros.command.playback import CommandedMotion, JointReference
 from trimodal_ros.command.ramp import ramp_in
 from trimodal_ros.record.messages import BAG_TYPES
 from trimodal_ros.spec import NS_PER_S
-
-
-def commanding(first=0.5, last=0.8) -> CommandedMotion:
-    """Return what is commanded after a chunk was sent from rest at ``first``."""
-    commanded, at_J = CommandedMotion(ROBOT), np.full(3, first)
-    commanded.send(join_chunk(chunk(ramp(first, last)), lead_in(commanded, START_NS, at_J)),
-                   START_NS, at_J)
-    return commanded
 
 
 def test_expired_points_are_dropped_and_the_rest_bridged():
@@ -198,50 +190,6 @@ def test_ramp_goes_on_where_it_is():
     assert np.gradient(slow.time_s_T[:2])[0] > 0.1  # at 0.5 to 0.6 of the speed
     assert slow.time_s_T[0] == pytest.approx(np.sqrt(0.25 + 0.2) - 0.5)
     assert np.diff(slow.time_s_T)[-1] == pytest.approx(0.1)
-
-
-# -- blending
-
-
-def test_ensemble_is_the_weighted_mean_of_what_reaches_a_time():
-    """Catches weights in the wrong order, and a chunk asked beyond its end."""
-    blender, commanded = Blender('ensemble'), CommandedMotion(ROBOT)
-    first, second = chunk(ramp(0.2, 0.2)), chunk(ramp(0.6, 0.6), START_NS + 300 * MS)
-    blender.blend(first, 'go', commanded, START_NS)
-    blender.sent(is_hold=False)
-    blender.blend(chunk(ramp(0.9, 0.9)), 'go', commanded, START_NS)  # and not sent
-    mean = blender.blend(second, 'go', commanded, START_NS)
-    young = np.exp(-ENSEMBLE_DECAY)
-    both = (0.2 + young * 0.6) / (1 + young)
-    assert mean.position_TJ[:, 0].tolist() == pytest.approx([both] * 5 + [0.6] * 3)
-
-
-@pytest.mark.parametrize('forget', [True, False])
-def test_ensemble_leaves_out_what_was_planned_for_something_else(forget):
-    """Catches a mean of two errands, and one with plans from before a hold."""
-    blender, commanded = Blender('ensemble'), CommandedMotion(ROBOT)
-    blender.blend(chunk(ramp(0.2, 0.2)), 'go left', commanded, START_NS)
-    blender.sent(is_hold=False)
-    if forget:
-        blender.sent(is_hold=True)
-    mean = blender.blend(chunk(ramp(0.6, 0.6)), 'go left' if forget else 'go right', commanded,
-                         START_NS)
-    assert mean.position_TJ[:, 0].tolist() == [0.6] * 8
-
-
-def test_prefix_keeps_the_next_steps_as_they_are_commanded():
-    """Catches a new plan that changes what is about to happen."""
-    commanded = commanding()
-    planned = chunk(ramp(0.9, 0.9), START_NS + 200 * MS)
-    clamped = Blender('prefix', 2).blend(planned, 'go', commanded, START_NS + 250 * MS)
-    expected = [commanded.position_at(START_NS + ms * MS)[0] for ms in (300, 400)]
-    assert clamped.position_TJ[:, 0].tolist() == pytest.approx([*expected] + [0.9] * 6)
-
-
-def test_unknown_blending_is_refused():
-    """Catches a misspelt parameter that is taken for none."""
-    with pytest.raises(ValueError, match="'mean' is not one of none, ensemble, prefix"):
-        Blender('mean')
 
 
 # -- everything together

@@ -41,8 +41,6 @@ from trimodal_ros.record.episode import (
 from trimodal_ros.record.recover import recover
 from trimodal_ros.record.writer import EpisodeWriter
 
-# -- disks that refuse
-
 
 def test_a_full_disk_is_told_at_once_and_loses_nothing_that_was_written(tmp_path):
     """Catches a recorder that goes on as if nothing had happened, and a bag past recovery."""

@@ -49,7 +49,7 @@ from trimodal_ros.spec import NS_PER_S
 from trimodal_ros.spec.robot_file import write_robot_file
 
 COUNTS = (12, 9)
-LOOKS_THE_SAME_DB = 36
+ONCE_CODED_DB = 36
 
 
 @pytest.fixture(scope='module')
@@ -93,7 +93,7 @@ def test_frames_are_what_was_sent(dataset):
                 for seed, count in enumerate(COUNTS) for step in range(count)]
         shown = decode(path)
         assert len(shown) == len(sent)
-        assert min(map(psnr, shown, sent)) > LOOKS_THE_SAME_DB
+        assert min(map(psnr, shown, sent)) > ONCE_CODED_DB
 
 
 def test_columns_are_what_was_measured(dataset):
@@ -173,14 +173,7 @@ def test_other_encodings_can_be_read(bags, encoding, tmp_path):
     """Catches a codec that is in the settings and not in the library."""
     export_episodes([bags], tmp_path / 'out', ROBOT, encoding=Encoding(*encoding))
     shown = decode(tmp_path / 'out/videos/observation.images.front/chunk-000/file-000.mp4')
-    assert psnr(shown[0], picture(0, 0)) > LOOKS_THE_SAME_DB and len(shown) == 21
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason='others may')
-def test_av1_is_refused_to_root():
-    """Catches SVT-AV1 that makes itself real-time as root: every node beside it stands still."""
-    with pytest.raises(DatasetError, match='as another user, or take h264'):
-        Encoding('av1')
+    assert psnr(shown[0], picture(0, 0)) > ONCE_CODED_DB and len(shown) == 21
 
 
 def test_odd_sizes_need_full_colour(tmp_path):

@@ -21,19 +21,15 @@ import signal
 from conftest import so101_yaml
 from driver import Driver
 from graph import call, spinning, wait_for
-from hand import Hand, make_teleop
+from hand import Hand, make_teleop, wait_until_ready
 import numpy as np
 from policy_graph import activate, assert_safe, commanding_policy, is_commanded, wait_for_rounds
 import pytest
-from rclpy.parameter import Parameter as NodeParameter
-from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from trimodal_ros.command.takeover import SILENT
 from trimodal_ros.nodes.private_graph import NodeProcesses
-from trimodal_ros.nodes.ros import LATCHED_QOS
 from trimodal_ros.sim.scene_file import shipped_scene
-from trimodal_ros.spec import SpecError
 
 pytestmark = pytest.mark.usefixtures('ros')
 URDF = shipped_scene().urdf
@@ -47,12 +43,6 @@ def teleoperated(robot, **values):
     with spinning(driver, teleop, hand):
         wait_until_ready(teleop)
         yield driver, teleop, hand
-
-
-def wait_until_ready(teleop):
-    wait_for(lambda: teleop._command.listeners() > 1, 'somebody to listen')
-    wait_for(lambda: teleop.teleoperator.hand.stick is not None
-             and not teleop.teleoperator.reason, 'the teleop node to be ready')
 
 
 @pytest.fixture
@@ -261,65 +251,3 @@ def test_process_told_to_end_brakes(so101, tmp_path):
         wait_for(lambda: np.allclose(driver.position_J, last.points[-1].positions), 'rest')
         assert hand.takeovers[-1]  # nobody has given back
         assert_safe(driver)
-
-
-# -- parameters
-
-
-def test_cartesian_mode_waits_for_the_description(so101):
-    """Catches a node that ends, or moves joints, where robot_description comes late."""
-    driver = Driver(so101)
-    teleop = make_teleop(urdf='topic', tool_frame='gripper_frame_link', mode='cartesian')
-    assert teleop.teleoperator is None
-    hand = Hand()
-    hand.is_silent = True
-    with spinning(driver, teleop, hand):
-        described = driver.create_publisher(String, 'robot_description', LATCHED_QOS)
-        described.publish(String(data=URDF.read_text()))
-        wait_for(lambda: teleop.teleoperator is not None, 'the description to be read')
-        hand._teleop, hand.is_silent = teleop, False
-        wait_until_ready(teleop)
-        begins_J = driver.position_J
-        hand.push((0, 0, 0.5, 0, 0, 0, 0, 0))
-        wait_for(lambda: np.abs(driver.position_J - begins_J)[1:4].max() > 0.1, 'the tool to move')
-        assert_safe(driver)
-
-
-@pytest.mark.parametrize('values, error, complaint', [
-    ({'mode': 'cartesian'}, ValueError, 'is not one of joint'),
-    ({'tool_frame': 'gripper_frame_link'}, ValueError, 'needs the parameter urdf'),
-    ({'mapping': '/no/such/file.yaml'}, ValueError, 'there is no file'),
-    ({'leader': True, 'leader_far': 'jump'}, ValueError, 'leader_far'),
-    ({'robot': ''}, ValueError, "'robot' is empty")])
-def test_parameters_that_cannot_be_are_refused_at_start(values, error, complaint):
-    """Catches a node that runs and does something else."""
-    with pytest.raises(error, match=complaint):
-        make_teleop(**values)
-
-
-def test_leader_needs_a_button(tmp_path):
-    """Catches an arm that follows a leader whenever it runs."""
-    text = make_teleop.__module__ and (so101_yaml().parents[1] / 'keyboard.yaml').read_text()
-    file = tmp_path / 'mapping.yaml'
-    file.write_text(text.replace('deadman: 0', 'deadman: null'))
-    with pytest.raises(ValueError, match='deadman'):
-        make_teleop(leader=True, mapping=file)
-    file.write_text(text.replace('shoulder_pan', 'shoulder'))
-    with pytest.raises(SpecError, match='shoulder'):
-        make_teleop(mapping=file)
-
-
-def test_speeds_and_mode_change_while_it_runs_and_the_rest_is_refused(so101):
-    """Catches a change that goes unnoticed."""
-    teleop = make_teleop(urdf=URDF, tool_frame='gripper_frame_link')
-    try:
-        set_one = lambda name, value: teleop.set_parameters(  # noqa: E731
-            [NodeParameter(name, value=value)])[0]
-        assert set_one('joint_rad_s', 0.2).successful and set_one('mode', 'cartesian').successful
-        steering = teleop.teleoperator.steering
-        assert steering.speeds.joint_rad_s == 0.2 and steering.mode == 'cartesian'
-        assert 'leader' in set_one('mode', 'leader').reason
-        assert not set_one('joint_rad_s', 100.0).successful
-        assert 'taken over at start' in set_one('release_s', 0.1).reason
-    finally:
-        teleop.destroy_node()

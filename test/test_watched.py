@@ -19,12 +19,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from trimodal_ros.command.takeover import TAKEOVER_TOPIC
 from trimodal_ros.record.bag_metadata import message_counts
 from trimodal_ros.record.episode import read_info
 from trimodal_ros.record.moments import read_commanded, Sampling
 from trimodal_ros.record.reader import read_messages
 from trimodal_ros.sim.demonstrate import Demonstrator, LABEL_TOPIC
-from trimodal_ros.sim.watched import Patience, record_watched_episode, TAKEOVER_TOPIC
+from trimodal_ros.sim.watched import Patience, record_watched_episode
 from trimodal_ros.spec import NS_PER_S
 
 SENTENCE = ['put the {object} on the {place}']

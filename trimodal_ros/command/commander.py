@@ -27,6 +27,7 @@ import time
 from .decider import Decider, STRAY
 from .helm import Helm
 from .interlock import Interlock, NO_INSTRUCTION, StopTopic
+from .jump import JUMPED_BACK, JumpWatch
 from .others import Others
 from .outlet import Outlet, Thinker
 from .pilot import Pilot
@@ -37,7 +38,7 @@ from ..observe.image import ImageError
 from ..observe.instruction import InstructionError
 from ..observe.joints import JointStateError
 from ..observe.observer import NotReady
-from ..spec import NS_PER_S, SpecError
+from ..spec import SpecError
 
 
 class Commander:
@@ -56,7 +57,7 @@ class Commander:
         self.schedule = Schedule(replan_s)
         self.helm = Helm(pilot, interlock, self.schedule, outlet, dry_run, follows_others)
         self.decider = Decider(policy, self.helm)
-        self._seen_ns = 0       # when the clock was looked at last
+        self._jumps = JumpWatch(pilot.clock(), pilot.rules.freshness.max_age_s)
         self._unusable = ''     # what is wrong with what the robot was told last
         self._stop_topic = StopTopic()
         self.takeover = Takeover()
@@ -85,7 +86,7 @@ class Commander:
         if not self.end_worker():
             return False
         with self.pilot.lock:
-            self._seen_ns = self.pilot.clock()
+            self._jumps.look(self.pilot.clock())
             self.helm.begin()
         self.decider.worker.start()
         return True
@@ -237,20 +238,16 @@ class Commander:
 
     def _notice_jump(self, stamps_went_back: bool = False) -> bool:
         """Hold, and return True, when the clock jumped by more than an image may be old."""
-        seen_ns, self._seen_ns = self._seen_ns, self.pilot.clock()
-        ahead_s = (self._seen_ns - seen_ns) / NS_PER_S
-        most_s = self.pilot.rules.freshness.max_age_s
-        if ahead_s < -most_s:
-            self._start_again(seen_ns)
+        jump = self._jumps.look(self.pilot.clock())
+        if jump == JUMPED_BACK:
+            self._start_again(self._jumps.before_ns)
         elif stamps_went_back:
-            self.helm.hold('clock jumped back', 'of a camera')
+            self.helm.hold(JUMPED_BACK, 'of a camera')
             self.pilot.observer.clear()
             self.schedule.begin()
-        elif ahead_s > most_s:
-            self.helm.hold('clock jumped ahead', f'or nothing went on here for {ahead_s:.3f} s')
-        else:
-            return False
-        return True
+        elif jump:
+            self.helm.hold(jump, self._jumps.details)
+        return bool(jump) or stamps_went_back
 
     def _hold_unless_alive(self) -> None:
         try:
@@ -273,4 +270,4 @@ class Commander:
         self.schedule.begin()
         if self.helm.is_active and not self.interlock.is_taken and hold is not None:
             self.helm.send(hold, is_hold=True)
-        self.helm.hold('clock jumped back')
+        self.helm.hold(JUMPED_BACK)

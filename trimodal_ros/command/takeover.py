@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from ..spec import NS_PER_S
 
+TAKEOVER_TOPIC = 'takeover'   # std_msgs/Bool, latched
 HEARTBEAT_S = 0.2    # how often whoever commands by hand says so
 MOST_NS = 100_000_000  # of silence, between two looks: one's own standstill is nobody's silence
 SILENT = 'takeover: silent'

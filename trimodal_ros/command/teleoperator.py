@@ -28,6 +28,7 @@ from .arm import Arm
 from .chunk import lead_in
 from .hand import Hand, HandRules
 from .jog import jog
+from .jump import JUMPED_BACK, JumpWatch
 from .limits import check_limits, LimitError, with_start
 from .others import Others
 from .outlet import TeleopOutlet
@@ -41,7 +42,6 @@ from ..spec import NS_PER_S, SpecError, Trajectory
 APART_NS = 9_000_000      # two commands, whatever the person does,
 RENEW_NS = 40_000_000     # and where they go on as before;
 CROSSING_NS = 60_000_000  # so long after another's was heard, both may still be on their way
-LET_GO = 'let go of the stick first'
 
 
 class Teleoperator:
@@ -64,7 +64,7 @@ class Teleoperator:
         self._rested_ns = self._told_ns = 0  # steady
         self._sent_ns, self._heard_ns = -APART_NS, -CROSSING_NS
         self._must_rest = True
-        self._seen_ns = arm.clock()
+        self._jumps = JumpWatch(arm.clock(), arm.observer.freshness.max_age_s)
 
     # -- what comes in
 
@@ -167,19 +167,15 @@ class Teleoperator:
             self._hold(error.what, error.reason)
 
     def _notice_jump(self) -> bool:
-        seen_ns, self._seen_ns = self._seen_ns, self.arm.clock()
-        ahead_s = (self._seen_ns - seen_ns) / NS_PER_S
-        most_s = self.arm.observer.freshness.max_age_s
-        if ahead_s < -most_s:
-            hold = self.arm.forget(seen_ns)
+        jump = self._jumps.look(self.arm.clock())
+        if jump == JUMPED_BACK:
+            hold = self.arm.forget(self._jumps.before_ns)
             if self.is_on and hold is not None:
                 self._send(hold, is_hold=True)
-            self._hold('clock jumped back')
-        elif ahead_s > most_s:
-            self._hold('clock jumped ahead', f'or nothing went on here for {ahead_s:.3f} s')
-        else:
-            return False
-        return True
+            self._hold(jump)
+        elif jump:
+            self._hold(jump, self._jumps.details)
+        return bool(jump)
 
     def _check(self) -> None:
         """Raise NotReady for the first thing that is wrong."""
@@ -210,7 +206,7 @@ class Teleoperator:
     def _command(self, is_due: bool) -> None:
         is_asked = self.steering.is_asked(self.hand.stick)
         if self._must_rest and is_asked:
-            raise NotReady(LET_GO)
+            raise NotReady('let go of the stick first')
         self._must_rest, self.reason, self.details = False, '', ''
         if is_asked:
             self._rested_ns = self.steady()

@@ -77,7 +77,7 @@ from ..command.interlock import Stop
 from ..command.message import to_messages
 from ..command.outlet import Told
 from ..command.pilot import Pilot
-from ..command.takeover import SILENT
+from ..command.takeover import SILENT, TAKEOVER_TOPIC
 from ..spec import RobotSpec, Trajectory
 
 SUPERVISE_S = 0.02
@@ -158,7 +158,7 @@ class PolicyNode(LifecycleNode):
         for group in robot.groups:
             self._subscribe(JointTrajectory, group.topic, HEAR_COMMANDS_QOS,
                             commander.on_trajectory)
-        self._subscribe(Bool, 'takeover', LATCHED_QOS,
+        self._subscribe(Bool, TAKEOVER_TOPIC, LATCHED_QOS,
                         lambda message: commander.on_takeover(message.data))
         stop_topic = optional(self, 'stop_topic')
         if stop_topic:

@@ -18,9 +18,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
 
+from .robot_parameters import declare_numbers, declare_plain, declare_whole_numbers, optional
 from .ros import parameter
 from ..paths import share_dir
 from ..record.selection import IMAGES
@@ -80,18 +80,10 @@ SYNC_MARGIN_S = 0.1   # of max_loss_s: the queue, and a sync that takes its time
 
 def declare_parameters(node: Node) -> None:
     """Declare all of them; those of the next episode may change, the others are for good."""
-    plain = {**TEXTS, **SWITCHES, **LIVE_TEXTS}
-    for name, (default, description) in plain.items():
-        node.declare_parameter(name, default, ParameterDescriptor(
-            description=description, read_only=name not in LIVE_TEXTS))
-    for name, (default, least, most, description) in NUMBERS.items():
-        node.declare_parameter(name, default, ParameterDescriptor(
-            description=description, read_only=True, floating_point_range=[
-                FloatingPointRange(from_value=least, to_value=most)]))
-    for name, (default, least, most, description) in WHOLE_NUMBERS.items():
-        node.declare_parameter(name, default, ParameterDescriptor(
-            description=description, read_only=True, integer_range=[
-                IntegerRange(from_value=least, to_value=most, step=1)]))
+    declare_plain(node, {**TEXTS, **SWITCHES}, read_only=True)
+    declare_plain(node, LIVE_TEXTS)
+    declare_numbers(node, NUMBERS, read_only=True)
+    declare_whole_numbers(node, WHOLE_NUMBERS, read_only=True)
 
 
 def read_settings(node: Node, robot: RobotSpec) -> Settings:
@@ -100,7 +92,7 @@ def read_settings(node: Node, robot: RobotSpec) -> Settings:
     folder.mkdir(parents=True, exist_ok=True)
 
     def value(name):
-        return node.get_parameter(name).value
+        return optional(node, name)
     limits = Limits(**{name: value(name) for name in (
         'max_late_s', 'max_skew_s', 'other_clock_s', 'frozen_camera_s', 'max_repeated_share')})
     return Settings(
@@ -113,5 +105,5 @@ def read_settings(node: Node, robot: RobotSpec) -> Settings:
 
 def topics_file(node: Node) -> Path:
     """Return the YAML that says what is recorded."""
-    named = node.get_parameter('topics').value
+    named = optional(node, 'topics')
     return Path(named) if named else share_dir() / 'config' / 'recorder.yaml'

@@ -47,26 +47,27 @@ CORNERS = {
 }
 
 
-def declare_plain(node: Node, rows: dict) -> None:
+def declare_plain(node: Node, rows: dict, read_only: bool = False) -> None:
     """Declare parameters of rows (default, description)."""
     for name, (default, description) in rows.items():
-        node.declare_parameter(name, default, ParameterDescriptor(description=description))
+        node.declare_parameter(name, default, ParameterDescriptor(
+            description=description, read_only=read_only))
 
 
-def declare_numbers(node: Node, rows: dict) -> None:
+def declare_numbers(node: Node, rows: dict, read_only: bool = False) -> None:
     """Declare parameters of rows (default, least, most, description)."""
     for name, (default, least, most, description) in rows.items():
         limits = FloatingPointRange(from_value=least, to_value=most)
         node.declare_parameter(name, default, ParameterDescriptor(
-            description=description, floating_point_range=[limits]))
+            description=description, read_only=read_only, floating_point_range=[limits]))
 
 
-def declare_whole_numbers(node: Node, rows: dict) -> None:
+def declare_whole_numbers(node: Node, rows: dict, read_only: bool = False) -> None:
     """Declare parameters of rows (default, least, most, description)."""
     for name, (default, least, most, description) in rows.items():
         limits = IntegerRange(from_value=least, to_value=most, step=1)
         node.declare_parameter(name, default, ParameterDescriptor(
-            description=description, integer_range=[limits]))
+            description=description, read_only=read_only, integer_range=[limits]))
 
 
 def optional(node: Node, name: str):

@@ -60,6 +60,7 @@ from .trajectory_topics import TrajectoryPublishers
 from .voice import Voice
 from ..command.interlock import StopTopic
 from ..command.message import to_messages
+from ..command.takeover import TAKEOVER_TOPIC
 from ..command.teleoperator import Teleoperator
 from ..command_line import one_line_errors
 from ..observe.joints import JointStateError
@@ -81,7 +82,7 @@ class TeleopNode(Node):
         super().__init__('teleop', **options)
         self._declare_parameters()
         self._voice, self.teleoperator = Voice(self.get_logger()), None
-        self._takeover = self.create_publisher(Bool, 'takeover', LATCHED_QOS)
+        self._takeover = self.create_publisher(Bool, TAKEOVER_TOPIC, LATCHED_QOS)
         self._diagnosis = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         if optional(self, 'urdf') == TOPIC:
             self.create_subscription(String, 'robot_description', self._on_description,

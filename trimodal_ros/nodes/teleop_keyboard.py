@@ -27,7 +27,6 @@ import sys
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rcl_interfaces.msg import ParameterDescriptor
 import rclpy
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -37,6 +36,7 @@ import yaml
 
 from .help_text import help_text
 from .keys import Keys, NoTerminal
+from .robot_parameters import declare_plain
 from .ros import now_ns, parameter, qualified, ROS_TYPES, SENSOR_QOS, stop_signals
 from ..command.keys import FASTER, KeyStick, MODE_KEY, PAIRS, SLOWER
 from ..command.stick import mapping_file
@@ -63,11 +63,9 @@ class KeyboardNode(Node):
                           for key, name in ((ESCAPE, 'stop'), (RESUME, 'resume'))}
 
     def _declare_parameters(self) -> None:
-        for name, default, description in (
-                ('mapping', 'keyboard.yaml', "The teleop node's mapping, to name the keys by"),
-                ('teleop', 'teleop', 'Name of the teleop node')):
-            self.declare_parameter(name, default, ParameterDescriptor(
-                description=description, read_only=True))
+        declare_plain(self, {
+            'mapping': ('keyboard.yaml', "The teleop node's mapping, to name the keys by"),
+            'teleop': ('teleop', 'Name of the teleop node')}, read_only=True)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:

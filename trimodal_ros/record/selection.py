@@ -23,12 +23,13 @@ from pathlib import Path
 import yaml
 
 from .sample import COMPRESSED_IMAGE, IMAGE
+from ..command.takeover import TAKEOVER_TOPIC
 from ..spec import CameraSpec, RobotSpec
 from ..spec.camera import COMPRESSED_SUFFIX
 from ..spec.controller import TRAJECTORY_TOPIC
 
 IMAGES = ('raw', 'compressed', 'jpeg')
-INSTRUCTION, TAKEOVER = 'instruction', 'takeover'
+INSTRUCTION, TAKEOVER = 'instruction', TAKEOVER_TOPIC
 TRAJECTORY, DECISION = TRAJECTORY_TOPIC, 'policy/decision'
 TYPES = {  # of the topics that the recorder itself understands
     INSTRUCTION: 'std_msgs/msg/String', TAKEOVER: 'std_msgs/msg/Bool',

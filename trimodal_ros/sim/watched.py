@@ -34,12 +34,12 @@ from .lockstep import run_episode
 from .robot import SimulatedRobot
 from .sentences import draw_sentences
 from ..command.pilot import Planner
+from ..command.takeover import TAKEOVER_TOPIC
 from ..record.episode import EpisodeInfo
 from ..record.messages import message_class, serialize
 from ..record.qos import LATCHED
 from ..spec import Observation, RobotSpec, Trajectory
 
-TAKEOVER_TOPIC = 'takeover'
 BOOL = 'std_msgs/msg/Bool'
 MAX_STEPS = 120
 LINGER_STEPS = 16     # after success

@@ -30,9 +30,10 @@ import torch
 
 from benchmarks.replay_bags import write_long
 from trimodal_ros.evaluate.action import chunk_errors
-from trimodal_ros.evaluate.replay import offline
+from trimodal_ros.evaluate.replay import offline, recording
 from trimodal_ros.evaluate.replay.offline import Job, judge_recording, sentences_of
-from trimodal_ros.evaluate.replay.station import Settings
+from trimodal_ros.evaluate.replay.rehearsal import Rehearsal
+from trimodal_ros.evaluate.replay.station import Received, Settings
 from trimodal_ros.paths import share_dir
 from trimodal_ros.plan.checkpoint import load_checkpoint
 from trimodal_ros.record.episode import find_episodes, read_metadata
@@ -54,9 +55,9 @@ def speed(checkpoint: Path = SHIPPED, bags: int = 4, seconds: int = 150,
     """
     Print moments a second and times real time: replay, and a plain loop, both started up.
 
-    Recordings have two cameras at 10 Hz, and every image is decided on. The plain loop reads,
-    observes, plans, one moment after another, and measures the action error alone; replay runs
-    the checks of the node besides, and takes all measures but those that need a URDF.
+    Recordings have two cameras at 10 Hz, and every image is decided on. The plain loops go on
+    one moment after another: one as replay does, but for the other sentence it asks for now and
+    then; the other only reads, observes and plans, and measures the action error.
 
     :param checkpoint: Checkpoint folder, for the simulated robot.
     :param bags: Recordings, made of as many simulated episodes.
@@ -71,18 +72,23 @@ def speed(checkpoint: Path = SHIPPED, bags: int = 4, seconds: int = 150,
         warm = make_recordings(Path(folder) / 'warm', checkpoint, 1, WARM_UP_S)
         rows = {}
         for threads in (1, 2):
-            rows[f'plain loop, {threads} thread{"s" * (threads > 1)}'] = fastest(
-                rounds, lambda threads=threads: plain_loop(paths, checkpoint, threads))
+            name = f'plain loop, {threads} thread{"s" * (threads > 1)}'
+            rows[name] = fastest(rounds, lambda threads=threads: one_by_one(paths, job, threads))
+            rows[f'{name}, plans alone'] = fastest(
+                rounds, lambda threads=threads: plans_alone(paths, threads))
         for workers in (1, 2):
             with started(job, workers, warm[0]) as judge:
                 name = f'replay, {workers} process{"es" * (workers > 1)}'
                 rows[name] = fastest(rounds, lambda judge=judge: judge(paths))
-    plain = max(rate for name, (_, rate) in rows.items() if name.startswith('plain'))
-    print('| | moments | a second | times real time | times the faster plain loop |')
-    print('|---|---:|---:|---:|---:|')
+    plain = {suffix: max(rate for name, (_, rate) in rows.items()
+                         if name.startswith('plain') and name.endswith(suffix))
+             for suffix in ('thread', 'threads', 'alone')}
+    whole = max(plain['thread'], plain['threads'])
+    print('| | moments | a second | times real time | times the plain loop | plans alone |')
+    print('|---|---:|---:|---:|---:|---:|')
     for name, (moments, rate) in rows.items():
         print(f'| {name} | {moments} | {rate:.0f} | {rate * duration_s / moments:.1f} | '
-              f'{rate / plain:.2f} |')
+              f'{rate / whole:.2f} | {rate / plain["alone"]:.2f} |')
 
 
 def make_recordings(folder: Path, checkpoint: Path, bags: int, seconds: int) -> list[Path]:
@@ -106,18 +112,42 @@ def fastest(rounds: int, run) -> tuple[int, float]:
     return moments, best
 
 
-def plain_loop(paths: list[Path], checkpoint: Path, threads: int) -> int:
-    """Plan from every moment, one after another; return how many there were."""
-    before, moments = torch.get_num_threads(), 0
-    torch.set_num_threads(threads)
-    policy = _POLICIES.setdefault(checkpoint, load_checkpoint(checkpoint))
-    for path in paths:
-        moments += len(_errors(policy, path, policy.robot))
-    torch.set_num_threads(before)
+class OneByOne(Rehearsal):
+    """Foresees nothing, and so thinks of one moment after another."""
+
+    def foresee(self, received: Received) -> None:
+        """Leave it to the station."""
+
+
+def one_by_one(paths: list[Path], job: Job, threads: int) -> int:
+    """Judge every moment, one after another; return how many there were."""
+    recording.Rehearsal = OneByOne
+    with limited(threads):
+        if job not in _STARTED:
+            offline._start(job)
+            torch.set_num_threads(threads)
+            _STARTED.append(job)
+        moments = sum(judge_recording(path).judged[0].count for path in paths)
+    recording.Rehearsal = Rehearsal
     return moments
 
 
-_POLICIES = {}
+def plans_alone(paths: list[Path], threads: int) -> int:
+    """Plan from every moment, one after another; return how many there were."""
+    policy = offline._WORKER['planners'][0].policy
+    with limited(threads):
+        return sum(len(_errors(policy, path, policy.robot)) for path in paths)
+
+
+@contextmanager
+def limited(threads: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    yield
+    torch.set_num_threads(before)
+
+
+_STARTED = []
 
 
 def _errors(policy, path: Path, robot: RobotSpec) -> np.ndarray:

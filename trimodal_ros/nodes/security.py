@@ -19,8 +19,8 @@ Writes an SROS 2 policy for each executable: what it opens, and nothing else.
     python -m trimodal_ros.nodes.security --robot ROBOT.yaml --checkpoint FOLDER \
         --namespace left --out my_policies
 
-The nodes are opened, on a graph of their own, and looked at; doc/explanation/security.md tells what
-to do with the files.
+The nodes are opened, on a graph of their own, and looked at; doc/explanation/security.md tells
+what to do with the files.
 """
 
 from __future__ import annotations

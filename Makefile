@@ -121,7 +121,7 @@ checkpoint: setup
 	  --initial $(WORK)/third --out $(WORK)/fourth --steps 5000 --start-steps 0
 	@echo 'the new checkpoint is $(WORK)/fourth; models/ is left as it is'
 
-# What doc/retraining.md shows: the on-policy round as a user with a real arm does it. A weak
+# What doc/how-to/retraining.md shows: the on-policy round as a user with a real arm does it. A weak
 # policy of few demonstrations is watched, a scripted person takes over when it gets nowhere, and
 # what was recorded of that goes into the next one. Goes on where it was interrupted.
 ROUND ?= $(OUT)/retrain
@@ -148,7 +148,7 @@ retrain-control: retrain
 	$(BIN)/python -m benchmarks.paired --first $(ROUND)/unweighted.json \
 	  --second $(ROUND)/retrained.json
 
-# What doc/alignment.md shows; hours on two cores, goes on where it was interrupted.
+# What doc/explanation/alignment.md shows; hours on two cores, goes on where it was interrupted.
 HELD_OUT := $(WORK)/held_out
 
 benchmark-alignment: setup
@@ -159,24 +159,24 @@ benchmark-alignment: setup
 	$(BIN)/python -m benchmarks.alignment table --out $(OUT)/alignment
 	$(BIN)/python -m benchmarks.loss_memory
 
-# What doc/latency.md shows; in real time.
+# What doc/explanation/latency.md shows; in real time.
 benchmark-latency: setup
 	$(BIN)/python -m benchmarks.latency run --out $(OUT)/latency.json
 	$(BIN)/python -m benchmarks.latency table --of $(OUT)/latency.json
 
-# What doc/recording.md shows of the storage; in real time. Root can also run `power`.
+# What doc/how-to/recording.md shows of the storage; in real time. Root can also run `power`.
 benchmark-storage: setup
 	$(BIN)/python -m benchmarks.recorder rate $(OUT)
 	$(BIN)/python -m benchmarks.recorder cost $(OUT)
 	$(BIN)/python -m benchmarks.recorder kill $(OUT)
 	$(BIN)/python -m benchmarks.recorder kill $(OUT) --width 32 --height 24
 
-# What doc/teleoperation.md shows; the second in real time.
+# What doc/how-to/teleoperation.md shows; the second in real time.
 benchmark-takeover: setup
 	$(BIN)/python -m benchmarks.takeover steps --takeovers 500
 	$(BIN)/python -m benchmarks.takeover latency
 
-# What doc/deployment.md speaks of: PyTorch, eager and compiled, and every provider that is here.
+# What doc/how-to/deployment.md speaks of: PyTorch, eager and compiled, and every provider that is here.
 benchmark-deployment: setup
 	$(BIN)/python -m trimodal_ros.export --checkpoint $(CHECKPOINT) --out $(OUT)/exported --benchmark
 

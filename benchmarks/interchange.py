@@ -69,7 +69,7 @@ class Journey:
     videos_mb: float
 
     def row(self, name: str, encoding: Encoding) -> str:
-        """Return a row of the table in doc/interchange.md."""
+        """Return a row of the table in doc/how-to/interchange.md."""
         lost = [key for key, is_exact in self.exact.items() if not is_exact]
         exact = f'{", ".join(lost)} NOT exact' if lost else 'action, state, stamps exact'
         return (f'| {name} | {encoding.codec} {encoding.quality} {encoding.pixel_format} '

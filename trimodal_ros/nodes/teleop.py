@@ -25,7 +25,7 @@ Services (std_srvs/Trigger): ``~/stop`` takes over and keeps the arm where it is
 ends that and gives back what nobody holds.
 
 A shell: when to take over and what to send is in ``command/teleoperator.py``;
-doc/teleoperation.md tells how to use it.
+doc/how-to/teleoperation.md tells how to use it.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def watch(checkpoint: Path, out: Path, episodes: int, seed: int = 0, workers: in
     Record a policy that a scripted person watches: who takes over when it gets nowhere.
 
     The episodes are as a recorder's of a real arm: no labels, but when somebody commanded by
-    hand. Training on them is told in doc/retraining.md.
+    hand. Training on them is told in doc/how-to/retraining.md.
 
     :param checkpoint: Checkpoint folder of the policy that commands.
     :param out: Directory that gets one rosbag2 directory an episode.

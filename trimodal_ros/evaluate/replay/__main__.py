@@ -53,7 +53,7 @@ def replay(bags: list[Path], checkpoint: Path, baseline: Path | None = None,
     follows what is commanded; nothing is sent to anybody. Measured is how far plans are from what
     was commanded, how they go together, what limits refuse, and how well they lie with what was
     seen and said; with --baseline also whether the checkpoint is better than that one.
-    doc/replay.md tells what each measure says, and what it doesn't.
+    doc/how-to/replay.md tells what each measure says, and what it doesn't.
 
     Exits with 1 if a threshold was passed, with 3 if not all recordings could be judged; the
     others are, and count.

@@ -16,7 +16,7 @@
 Who plays the trajectories, against what this package sends.
 
 The parameters are those of joint_trajectory_controller (ros2_controllers, Jazzy); what each does
-is told in its documentation, userdoc.rst and parameters.yaml, and in doc/safety.md.
+is told in its documentation, userdoc.rst and parameters.yaml, and in doc/explanation/safety.md.
 """
 
 from __future__ import annotations
@@ -103,7 +103,8 @@ def _parameters(part: str, robot: RobotSpec, group: ControllerSpec, seen: Seen,
         yield Finding('warning', part, 'parameters', f'{", ".join(nodes)} has none of a '
                       'joint_trajectory_controller, or does not answer', '',
                       'how it plays trajectories can not be checked',
-                      'give --timeout more, or look at its parameters yourself (doc/safety.md)')
+                      'give --timeout more, or look at its parameters yourself '
+                      '(doc/explanation/safety.md)')
         return
     if len(controllers) > 1:
         yield Finding('error', part, 'subscriber', f'{", ".join(controllers)} all play it', 'one',

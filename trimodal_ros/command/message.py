@@ -129,6 +129,7 @@ def from_message(message, robot: RobotSpec) -> Trajectory:
     return Trajectory(
         robot, stamp_ns(message.header.stamp),
         [stamp_ns(point.time_from_start) / NS_PER_S for point in message.points],
-        np.array([np.asarray(point.positions)[order] for point in message.points]) / factor_J,
-        np.array([np.asarray(point.velocities)[order] for point in message.points]) / factor_J
+        np.array([point.positions for point in message.points]).reshape(
+            -1, len(names))[:, order] / factor_J,
+        np.array([point.velocities for point in message.points])[:, order] / factor_J
         if has_velocity else None)

@@ -59,7 +59,8 @@ class Others:
                                 ('joints', len(message.joint_names), MAX_NAMES)):
             if got > most:
                 raise SpecError(f'{got} {what}, at most {most} are taken')
-        content, own = _content(message), self._own.get(tuple(message.joint_names), ())
+        own = self._own.get(tuple(message.joint_names), ())
+        content = _content(message) if own else None
         if content in own:
             while own.popleft() != content:  # those before it were lost
                 pass

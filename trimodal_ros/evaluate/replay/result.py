@@ -16,7 +16,8 @@
 What a replay comes to: the content of its JSON, and what its page is made of.
 
 ``doc/how-to/replay.md`` describes every field. Plain data but for the classes: ``to_json``
-of a Result has no NaN; None stands for what could not be measured. Sizes are bounded whatever the recordings'.
+of a Result has no NaN; None stands for what could not be measured. Sizes are bounded whatever the
+recordings'.
 """
 
 from __future__ import annotations

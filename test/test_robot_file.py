@@ -329,6 +329,6 @@ def test_a_continuous_joint_may_have_limits_of_its_own(tmp_path):
 
 def test_every_key_is_documented():
     """Catches a key that nobody can find, and a page on one that is gone."""
-    page = (share_dir() / 'doc' / 'robot.md').read_text()
+    page = (share_dir() / 'doc' / 'reference' / 'robot.md').read_text()
     for key in {**ROBOT_KEYS, **JOINT_KEYS, **CAMERA_KEYS, **CONTROLLER_KEYS}:
         assert f'`{key}`' in page, key

@@ -189,21 +189,3 @@ def _check_width(path: Path, policy: Policy, query_QW: torch.Tensor | None) -> N
         raise CheckpointError(
             f'checkpoint {path}: language_encoder {policy.config.language_encoder!r} has tokens '
             f'of {policy.sentences.width} numbers, it was trained with {query_QW.shape[1]}')
-<<<<<<< HEAD
-=======
-
-
-def check_fits(path: Path, trained_for: RobotSpec, robot: RobotSpec) -> None:
-    """Raise CheckpointError, naming both sides, unless the policy can drive this robot."""
-    for what, trained, here in (
-            ('joints', trained_for.joint_names, robot.joint_names),
-            ('units of joints', [joint.unit for joint in trained_for.joints],
-             [joint.unit for joint in robot.joints]),
-            ('cameras', [camera.view for camera in trained_for.cameras],
-             [camera.view for camera in robot.cameras]),
-            ('rate_hz', trained_for.rate_hz, robot.rate_hz),
-            ('horizon', trained_for.horizon, robot.horizon)):
-        if trained != here:
-            raise CheckpointError(f'checkpoint {path} was trained for {what} {trained}, '
-                                  f'the robot has {here}')
->>>>>>> ab795ce (doc/robot.md: every key of a robot YAML, what is refused and what is checked)

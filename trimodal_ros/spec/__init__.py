@@ -15,7 +15,8 @@
 """
 What crosses rooms: the robot, what it observes and the motion it is to make.
 
-A robot is a URDF and one YAML: ``robot_file.py`` reads it, doc/robot.md has every key of it.
+A robot is a URDF and one YAML: ``robot_file.py`` reads it,
+doc/reference/robot.md has every key of it.
 """
 
 from .camera import CameraSpec

@@ -15,7 +15,7 @@
 """
 The keys of a robot YAML, what each takes, and which there must be.
 
-doc/robot.md explains them; a test holds the two together.
+doc/reference/robot.md explains them; a test holds the two together.
 """
 
 from __future__ import annotations

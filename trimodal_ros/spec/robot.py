@@ -162,7 +162,7 @@ class RobotSpec:
     @classmethod
     def from_yaml(cls, path: str | Path) -> RobotSpec:
         """
-        Read ``config/robots/*.yaml``, and the URDF it names; doc/robot.md has every key.
+        Read ``config/robots/*.yaml``, and the URDF it names; doc/reference/robot.md has every key.
 
         Raises SpecError, with file, line and what to write instead, for all that is wrong.
         """

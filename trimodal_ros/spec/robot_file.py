@@ -15,7 +15,7 @@
 """
 A robot YAML, with the URDF it names, as a RobotSpec; what is wrong is told with its line.
 
-doc/robot.md has every key, its unit, its default and an example.
+doc/reference/robot.md has every key, its unit, its default and an example.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ from trimodal_ros.command.steering import Speeds, Steering
 from trimodal_ros.command.stick import Stick
 from trimodal_ros.nodes.robot_parameters import declare_plain, read_robot, ROBOT_TEXTS
 from trimodal_ros.nodes.ros import ROS_TYPES, SENSOR_QOS
-from trimodal_ros.plan.checkpoint import check_fits, CheckpointError
+from trimodal_ros.plan.folder import check_fits, CheckpointError
 from trimodal_ros.record.compress import jpeg_message
 from trimodal_ros.record.messages import BAG_TYPES
 from trimodal_ros.record.moments import Replay

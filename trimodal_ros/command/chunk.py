@@ -151,13 +151,15 @@ def _slopes(robot: RobotSpec, time_s_T, position_TJ, first_J) -> np.ndarray:
 
     The cubic spline through points with given ends is the interpolant of least mean squared
     acceleration (Holladay 1957). Where it overshoots a joint's limits, slopes of that joint that
-    overshoot no point: harmonic means, zero where it turns (PCHIP: Fritsch and Butland 1984).
+    overshoot no point: harmonic means, zero where it turns (PCHIP: Fritsch and Butland 1984); so
+    too of a binary gripper, between its two positions.
     """
     velocity_TJ = _spline_slopes(time_s_T, position_TJ, first_J)
     between_NJ = _between(np.diff(time_s_T), position_TJ, velocity_TJ)
     lower_J = np.minimum(robot.lower_J, position_TJ[0])
     upper_J = np.maximum(robot.upper_J, position_TJ[0])
     over_J = ((between_NJ < lower_J) | (between_NJ > upper_J)).any(axis=0)
+    over_J |= [joint.binary is not None for joint in robot.joints]
     if over_J.any():
         velocity_TJ[:, over_J] = PchipInterpolator(time_s_T, position_TJ[:, over_J])(time_s_T, 1)
     velocity_TJ[0], velocity_TJ[-1] = first_J, 0.0

@@ -101,11 +101,11 @@ class RecorderClient:
 
         def note(future) -> None:
             response = future.result()
-            mark = '' if response.success else '! '
-            self.answers.append(f'{mark}{name}: {response.message}')
-            if response.success and name != 'keep':   # known before it is told again
+            if response.success and name != 'keep':   # known before it is told again, or shown
                 self.episode = response.message if name in ('start', 'redo') else ''
                 self._is_on_the_way = True
+            mark = '' if response.success else '! '
+            self.answers.append(f'{mark}{name}: {response.message}')
         client.call_async(Trigger.Request()).add_done_callback(note)
 
     def say(self, instruction: str) -> None:

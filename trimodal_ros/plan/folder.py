@@ -60,7 +60,8 @@ def check_fits(path: Path, trained_for: RobotSpec, robot: RobotSpec) -> None:
             ('joints', trained_for.joint_names, robot.joint_names),
             ('units of joints', [joint.unit for joint in trained_for.joints],
              [joint.unit for joint in robot.joints]),
-            ('cameras', trained_for.cameras, robot.cameras),
+            ('cameras', [camera.view for camera in trained_for.cameras],
+             [camera.view for camera in robot.cameras]),
             ('rate_hz', trained_for.rate_hz, robot.rate_hz),
             ('horizon', trained_for.horizon, robot.horizon)):
         if trained != here:

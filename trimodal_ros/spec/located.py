@@ -74,7 +74,7 @@ def read_located(path: Path) -> Located:
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise SpecError(f'{path} is not YAML: {error}') from error
     except OSError as error:
-        raise SpecError(f'{path} cannot be read: {error.strerror}') from error
+        raise SpecError(f'{path}: {error.strerror}') from error
     located.raise_faults()
     return located
 

@@ -24,9 +24,9 @@ import pytest
 import yaml
 
 from trimodal_ros.record import synced
-from trimodal_ros.record.episode import EpisodeInfo
+from trimodal_ros.record.episode import EpisodeInfo, read_info
 from trimodal_ros.record.messages import BAG_TYPES, serialize
-from trimodal_ros.record.qos import LATCHED, SENSOR
+from trimodal_ros.record.qos import LATCHED, RELIABLE, SENSOR
 from trimodal_ros.record.reader import read_messages, read_raw
 from trimodal_ros.record.scan import scan
 from trimodal_ros.record.writer import EpisodeWriter
@@ -94,6 +94,28 @@ def small_chunks() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(synced, 'CHUNK_BYTES', CHUNK_BYTES)
         yield
+
+
+def copy_episode(path: Path, out: Path, change=lambda recorded: bytes(recorded.data),
+                 info: EpisodeInfo | None = None) -> Path:
+    """Copy an episode, each message changed, or left out where that gives None."""
+    info = info or read_info(path)
+    writer, known = EpisodeWriter(out, info, 'none'), set()
+    for recorded in read_raw(path):
+        name, data = recorded.topic.name, change(recorded)
+        if data is not None and name not in known:
+            writer.add_topic(name, recorded.topic.type_name,
+                             [LATCHED if name == 'instruction' else RELIABLE])
+            known.add(name)
+        if data is not None:
+            writer.write(name, recorded.received_ns, data)
+    return writer.close(info)
+
+
+def copy_without(path: Path, out: Path, topic: str) -> Path:
+    """Copy an episode but for one topic."""
+    return copy_episode(path, out, lambda recorded: (
+        None if recorded.topic.name == topic else bytes(recorded.data)))
 
 
 def storage(path: Path) -> Path:

@@ -18,7 +18,7 @@ import os
 from pathlib import Path
 import shutil
 
-from bags import storage
+from bags import copy_without, storage
 from conftest import so101_yaml
 from graph import rclpy  # noqa: F401 - first: it skips where there is no ROS
 import numpy as np
@@ -38,33 +38,14 @@ from trimodal_ros.observe.freshness import Freshness
 from trimodal_ros.paths import share_dir
 from trimodal_ros.plan.batch import BatchPlanner
 from trimodal_ros.plan.checkpoint import load_checkpoint
-from trimodal_ros.record.episode import read_info
 from trimodal_ros.record.messages import BAG_TYPES
 from trimodal_ros.record.moments import Replay
-from trimodal_ros.record.qos import LATCHED, RELIABLE
 from trimodal_ros.record.reader import read_messages, read_raw
-from trimodal_ros.record.writer import EpisodeWriter
 from trimodal_ros.spec import RobotSpec, Trajectory
 
 EVERY_S = 0.1
 PARAMETERS = {'frozen_camera_s': 0.0, 'max_first_step_rad': 3.0}
 RULES = Rules(freshness=Freshness(frozen_s=0.0), max_first_step_rad=3.0)   # the same
-
-
-def copy_without(path: Path, out: Path, topic: str) -> Path:
-    """Copy an episode but for one topic."""
-    info = read_info(path)
-    writer = EpisodeWriter(out, info, 'none')
-    known = set()
-    for recorded in read_raw(path):
-        if recorded.topic.name == topic:
-            continue
-        if recorded.topic.name not in known:
-            writer.add_topic(recorded.topic.name, recorded.topic.type_name, [
-                LATCHED if recorded.topic.name == 'instruction' else RELIABLE])
-            known.add(recorded.topic.name)
-        writer.write(recorded.topic.name, recorded.received_ns, bytes(recorded.data))
-    return writer.close(info)
 
 
 @pytest.fixture(scope='module')

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+import sys
 import time
 from typing import Annotated, get_args, Literal
 
@@ -36,7 +37,7 @@ from ...plan.checkpoint import content_hash
 from ...progress import progress_bar
 from ...record.episode import find_episodes
 
-THRESHOLD_PASSED, NOT_JUDGED = 1, 3   # exit codes; 2 is that of a wrong command line
+THRESHOLD_PASSED, WRONG, NOT_JUDGED = 1, 2, 3   # exit codes; 2 is that of a command line, too
 Mode = Literal['offline', 'node', 'recorded']
 
 
@@ -55,8 +56,8 @@ def replay(bags: list[Path], checkpoint: Path, baseline: Path | None = None,
     seen and said; with --baseline also whether the checkpoint is better than that one.
     doc/how-to/replay.md tells what each measure says, and what it doesn't.
 
-    Exits with 1 if a threshold was passed, with 3 if not all recordings could be judged; the
-    others are, and count.
+    Exits with 1 if a threshold was passed, with 3 if not all recordings could be judged (the
+    others are, and count), and with 2 if nothing could be done at all.
 
     :param bags: Directories with recordings of this robot in them, at any depth: none the
         checkpoint was trained on.
@@ -79,27 +80,36 @@ def replay(bags: list[Path], checkpoint: Path, baseline: Path | None = None,
     :param rate: With --mode node, times as fast as it was; 0: in steps, nothing is lost.
     :param workers: Processes that judge recordings, offline.
     """
-    _check(urdf, tool_frame, workers, swap_every, mode, rate)
-    paths = sorted({path for root in bags for path in find_episodes(root)})
-    checkpoints = (checkpoint,) if baseline is None else (checkpoint, baseline)
-    job = Job(checkpoints, Settings(replan_period_s), tolerance_rad,
-              '' if urdf is None else urdf.read_text(), tool_frame, sentences_of(paths),
-              swap_every)
-    robot = job.robot()
-    bounds = [] if thresholds is None else read_thresholds(thresholds, robot)
-    settings = {'mode': mode, 'replan_period_s': replan_period_s, 'tolerance_rad': tolerance_rad,
-                'swap_every': swap_every, 'tool_frame': tool_frame,
-                **({'rate': rate} if mode == 'node' else {})}
-    began_s = time.monotonic()
-    outcomes = list(progress_bar(_judged(paths, job, mode, rate, workers), total=len(paths),
-                                 desc='replay', unit='bag'))
-    result = put_together(outcomes, robot, [content_hash(path) for path in checkpoints], settings,
-                          mode, time.monotonic() - began_s, bounds)
-    print(describe(result))
-    _write(result, robot, json_file, html, junit)
+    try:
+        _check(urdf, tool_frame, workers, swap_every, mode, rate)
+        paths = sorted({path for root in bags for path in find_episodes(root)})
+        job = Job((checkpoint,) if baseline is None else (checkpoint, baseline),
+                  Settings(replan_period_s), tolerance_rad,
+                  '' if urdf is None else urdf.read_text(), tool_frame, sentences_of(paths),
+                  swap_every)
+        result = _replay(paths, job, mode, rate, workers, thresholds)
+        print(describe(result))
+        _write(result, job.robot(), json_file, html, junit)
+    except (ValueError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return WRONG
     if result.failures:
         return THRESHOLD_PASSED
     return NOT_JUDGED if result.faults else 0
+
+
+def _replay(paths: list[Path], job: Job, mode: Mode, rate: float, workers: int,
+            thresholds: Path | None) -> Result:
+    robot = job.robot()
+    bounds = [] if thresholds is None else read_thresholds(thresholds, robot)
+    settings = {'mode': mode, 'replan_period_s': job.settings.replan_period_s,
+                'tolerance_rad': job.tolerance_rad, 'swap_every': job.swap_every,
+                'tool_frame': job.tool_frame, **({'rate': rate} if mode == 'node' else {})}
+    began_s = time.monotonic()
+    outcomes = list(progress_bar(_judged(paths, job, mode, rate, workers), total=len(paths),
+                                 desc='replay', unit='bag'))
+    return put_together(outcomes, robot, [content_hash(path) for path in job.checkpoints],
+                        settings, mode, time.monotonic() - began_s, bounds)
 
 
 def _check(urdf: Path | None, tool_frame: str, workers: int, swap_every: int, mode: str,
@@ -144,11 +154,7 @@ def _write(result: Result, robot, json_file: Path | None, html: Path | None,
 
 
 def main(args: list[str] | None = None) -> None:
-    try:
-        code = tyro.cli(replay, args=args, prog='trimodal_ros.evaluate.replay')
-    except (ValueError, OSError) as error:
-        raise SystemExit(f'error: {error}') from error
-    raise SystemExit(code)
+    raise SystemExit(tyro.cli(replay, args=args, prog='trimodal_ros.evaluate.replay'))
 
 
 if __name__ == '__main__':

@@ -23,7 +23,8 @@ Better = Literal['lower', 'higher', '']
 
 class Measure(NamedTuple):
     """
-    One measure. ``better`` is '' where neither way is.
+    One measure. ``better`` is '' where neither way is, as of cosines: each checkpoint has a space
+    of its own, they tell of its moments and not of it beside another.
 
     ``unit`` is 'rad', 'm', 'ms', 'Hz', 'rad/s^3', 'share' (0 to 1) or 'cosine'.
     """
@@ -73,12 +74,12 @@ MEASURES = {
         'Command age, p99', 'ms', 'lower',
         'From the stamp of the oldest image until the command went out, 99th percentile.'),
     'image_sentence': Measure(
-        'Image and sentence', 'cosine', 'higher', 'How well what is seen lies with what is said.'),
+        'Image and sentence', 'cosine', '', 'How well what is seen lies with what is said.'),
     'scene_motion': Measure(
-        'Scene and planned motion', 'cosine', 'higher',
+        'Scene and planned motion', 'cosine', '',
         'How well image and sentence together lie with the planned chunk.'),
     'scene_recorded': Measure(
-        'Scene and recorded motion', 'cosine', 'higher',
+        'Scene and recorded motion', 'cosine', '',
         'How well image and sentence together lie with the recorded chunk.'),
     'swap_sensitivity': Measure(
         'Told something else', 'rad', 'higher',

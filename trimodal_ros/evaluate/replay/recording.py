@@ -25,12 +25,13 @@ from .station import Received, Settings
 from ...command.interlock import NO_INSTRUCTION
 from ...plan.batch import BatchPlanner
 from ...record.bag_metadata import message_counts
-from ...record.episode import EpisodeError, EpisodeInfo, read_info, start_of
+from ...record.episode import EpisodeError, EpisodeInfo, of_other_robot, read_info, start_of
 from ...record.reader import read_messages
 from ...spec import RobotSpec
 from ...spec.camera import COMPRESSED_SUFFIX
 
-WINDOW_BYTES = 2**26     # of images, at most, that are held at once
+WINDOW_BYTES = 2**26     # about, of messages that are held at once
+MESSAGE_BYTES = 2**10    # of any message, besides its data
 
 
 class Recording:
@@ -97,7 +98,7 @@ class Recording:
                 received, fault = None, error
             if received is not None:
                 window.append(received)
-                held += len(getattr(received.message, 'data', ()))
+                held += MESSAGE_BYTES + len(getattr(received.message, 'data', ()))
                 for rehearsal in self.rehearsals:
                     rehearsal.foresee(received)
             foreseen = max(rehearsal.foreseen for rehearsal in self.rehearsals)
@@ -119,10 +120,9 @@ def check_recording(path: Path, robot: RobotSpec) -> EpisodeInfo:
     info, counts = read_info(path), message_counts(path)
     if not sum(counts.values()):
         raise EpisodeError(f'{path}: empty, not one message was recorded')
-    if info.robot != robot.content_hash:
-        raise EpisodeError(
-            f'{path}: recorded on another robot, {info.robot}; the checkpoint was trained for '
-            f'{robot.name}, {robot.content_hash}: its joints, cameras, rate or horizon differ')
+    wrong = of_other_robot(info, robot)
+    if wrong:
+        raise EpisodeError(f'{path}: {wrong}')
     cameras = [camera.topic for camera in robot.cameras if not (
         counts.get(camera.topic) or counts.get(camera.topic + COMPRESSED_SUFFIX))]
     missing = [*cameras, *(topic for topic in ('joint_states', 'instruction')

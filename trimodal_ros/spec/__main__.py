@@ -64,7 +64,7 @@ def check(file: Annotated[Path, tyro.conf.Positional], timeout: float = 10.0,
     else:
         print(f'{table(findings)}\n{file}: {summary(findings)}')
     if json_file is not None and str(json_file) != '-':
-        _write(json_file, text + '\n')
+        _write({json_file: text + '\n'})
     if has_errors(findings):
         raise SystemExit(1)
 
@@ -93,21 +93,22 @@ def new(file: Annotated[Path, tyro.conf.Positional], timeout: float = 10.0, name
     with graph_node(namespace, remap, use_sim_time) as make_node:
         seen = look(make_node, None, timeout)
     text, open_points = draft(seen, urdf.name)
-    if seen.description:
-        _write(urdf, seen.description)
-    _write(file, text)
+    _write({**({urdf: seen.description} if seen.description else {}), file: text})
     print(f'{file} written; {open_points} places to fill in, marked FILL IN, and all that is '
           f'marked CHECK to be looked at.\nThen: python -m trimodal_ros.spec check {file}')
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    partial = path.with_name(path.name + '.partial')
+def _write(texts: dict[Path, str]) -> None:
+    """Write files whole, and all of them or none."""
+    partials = {path.with_name(path.name + '.partial'): path for path in texts}
     try:
-        partial.write_text(text)
-        partial.rename(path)
+        for partial, path in partials.items():
+            partial.write_text(texts[path])
+        for partial, path in partials.items():
+            partial.rename(path)
     finally:
-        partial.unlink(missing_ok=True)
+        for partial in partials:
+            partial.unlink(missing_ok=True)
 
 
 def main(args: Annotated[list[str] | None, tyro.conf.Suppress] = None) -> None:

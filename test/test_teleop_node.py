@@ -111,8 +111,9 @@ def test_takeover_of_a_policy_and_give_back(beside_policy):
         begins_J = driver.position_J
         takes_over(driver, policy, hand)
         wait_for(lambda begins_J=begins_J: abs(moved_rad(driver, begins_J)) > 0.1, 'motion')
+        assert policy.commander.interlock.reason == 'taken over'
         gives_back(driver, policy, hand)
-    assert any(line == 'holding: taken over' for line in driver.logged)
+    wait_for(lambda: policy.commander.interlock.reason != 'taken over', 'the policy to go on')
     assert not any(taken)
     assert_safe(driver)
 

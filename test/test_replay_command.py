@@ -27,6 +27,7 @@ import yaml
 
 from trimodal_ros.evaluate.__main__ import main
 from trimodal_ros.evaluate.replay.catalogue import MEASURES
+from trimodal_ros.evaluate.replay.clusters import Clusters, MOST_STRETCHES, STRETCH_S
 from trimodal_ros.evaluate.replay.compare import compare, LEAST_EPISODES
 from trimodal_ros.evaluate.replay.example import make_example
 from trimodal_ros.evaluate.replay.junit import junit_xml
@@ -34,15 +35,16 @@ from trimodal_ros.evaluate.replay.result import Figure
 from trimodal_ros.evaluate.replay.thresholds import read_thresholds, Threshold, ThresholdError
 from trimodal_ros.paths import share_dir
 from trimodal_ros.record.episode import read_info
+from trimodal_ros.record.reader import read_raw
 from trimodal_ros.record.sample import STAMP_AT
 from trimodal_ros.record.writer import EpisodeWriter
 from trimodal_ros.sim.scene_file import shipped_scene
-from trimodal_ros.spec import RobotSpec
+from trimodal_ros.spec import NS_PER_S, RobotSpec
 
 TOLD = {'empty': 'empty', 'blind': "'wrist/image_raw'", 'numb': "'joint_states'",
         'untold': "'instruction'", 'other': 'recorded on robot', 'torn': 'damaged',
         'packed': 'compression', 'foreign': 'not recorded by trimodal_ros',
-        'jumping': 'nothing could be decided'}
+        'astray': 'nothing could be decided', 'jumping': 'its clock jumps ahead by 3598'}
 
 
 def run(*arguments) -> int:
@@ -70,6 +72,19 @@ def an_hour_on(recorded) -> bytes:
     return bytes(data)
 
 
+def write_twice(source, out, later_ns: int) -> None:
+    """Write an episode, and again as if it had been recorded later."""
+    info, twice = read_info(source), list(read_raw(source))
+    writer = EpisodeWriter(out, info, 'none')
+    for name, type_name in {each.topic.name: each.topic.type_name for each in twice}.items():
+        writer.add_topic(name, type_name)
+    for by_ns in (0, later_ns):
+        for each in twice:
+            data = an_hour_on(each) if by_ns else bytes(each.data)
+            writer.write(each.topic.name, each.received_ns + by_ns, data)
+    writer.close(info)
+
+
 @pytest.fixture(scope='module')
 def spoilt(episodes, tmp_path_factory):
     """Bags of every kind of bad, by the names in TOLD, and a good one."""
@@ -81,7 +96,8 @@ def spoilt(episodes, tmp_path_factory):
                         ('untold', 'instruction')):
         copy_without(source, folder / name, topic)
     copy_episode(source, folder / 'other', info=replace(info, robot='another'))
-    copy_episode(source, folder / 'jumping', an_hour_on)
+    copy_episode(source, folder / 'astray', an_hour_on)
+    write_twice(source, folder / 'jumping', 3600 * NS_PER_S)
     for name in ('torn', 'packed', 'foreign'):
         shutil.copytree(source, folder / name)
     os.truncate(storage(folder / 'torn'), storage(folder / 'torn').stat().st_size // 2)
@@ -201,8 +217,11 @@ def test_junit_holds_whatever_a_fault_says():
 # -- better or not
 
 
-def stretches(errors) -> list[dict]:
-    return [{'action_error': (float(error), 1.0)} for error in errors]
+def stretches(errors) -> Clusters:
+    clusters = Clusters()
+    for number, error in enumerate(errors):
+        clusters.add(number * STRETCH_S, {'action_error': (float(error), 1.0)})
+    return clusters
 
 
 def test_better_is_said_only_where_it_is_shown():
@@ -220,6 +239,19 @@ def test_better_is_said_only_where_it_is_shown():
     assert (one.resampled, one.clusters) == ('stretches of 10 s', 2)
     alone = compare([(stretches([0.5]), stretches([1.0]))])
     assert alone.verdict == 'no difference shown' and alone.measures['action_error'].low is None
+
+
+def test_long_recordings_are_compared_by_longer_stretches():
+    """Catches sums that grow with a recording, and stretches paired with others in time."""
+    one, other = stretches(np.ones(MOST_STRETCHES + 1)), stretches(np.ones(MOST_STRETCHES - 1))
+    pairs = one.paired(other)
+    assert one.stretch_s == other.stretch_s == 2 * STRETCH_S
+    assert len(pairs) == MOST_STRETCHES // 2 + 1
+    assert all(first == second for first, second in pairs[:-2])
+    assert one.whole() == {'action_error': (MOST_STRETCHES + 1, MOST_STRETCHES + 1)}
+    far = stretches([1.0])
+    far.add(1.7e9, {'action_error': (1.0, 1.0)})   # a clock that was set
+    assert len(far.paired(stretches([1.0]))) == 2
 
 
 def test_interval_holds_the_true_difference_as_often_as_it_says():

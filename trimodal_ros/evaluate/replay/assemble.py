@@ -59,7 +59,7 @@ def put_together(outcomes: Sequence[Outcome], robot: RobotSpec, hashes: Sequence
         worst_of(chain.from_iterable(each.judged[0].worst for each in judged)),
         _histograms(tallies[0].ages), tuple(each.judge(figures) for each in thresholds),
         hashes[1] if with_baseline else '', tallies[1].figures() if with_baseline else {},
-        compare([tuple(each.stretches for each in outcome.judged) for outcome in judged])
+        compare([tuple(each.clusters for each in outcome.judged) for outcome in judged])
         if with_baseline and judged else None, duration_s / took_s if took_s else None)
 
 

@@ -20,30 +20,30 @@ Shapes: C clusters, M measures, R resamples.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from .catalogue import MEASURES, PRIMARY
+from .clusters import Clusters
 from .result import Compared, Comparison, Verdict
 
 LEAST_EPISODES = 8    # fewer are no sample: then stretches of time are resampled
 RESAMPLES = 2000
 SEED = 0
-Totals = Mapping[str, tuple[float, float]]   # sum and count by measure
 
 
-def compare(episodes: Sequence[tuple[Sequence[Totals], Sequence[Totals]]]) -> Comparison:
+def compare(episodes: Sequence[tuple[Clusters, Clusters]]) -> Comparison:
     """
-    Compare two policies by the stretches of each episode: the one's, and the baseline's.
+    Compare two policies by what came of them in each episode: the one's, and the baseline's.
 
     Whole episodes are resampled, since what happens in one hangs together (the cluster bootstrap:
     Davison and Hinkley 1997, 3.8); of less than LEAST_EPISODES stretches of time.
     """
     episodes = [pair for pair in episodes if all(pair)]
     by_episode = len(episodes) >= LEAST_EPISODES
-    pairs = [tuple(map(_summed, pair)) for pair in episodes] if by_episode else [
-        pair for one, other in episodes for pair in zip(one, other)]
+    pairs = [tuple(clusters.whole() for clusters in pair) for pair in episodes] if by_episode \
+        else [pair for one, other in episodes for pair in one.paired(other)]
     measures = {}
     for name in MEASURES:
         known = [[totals.get(name, (0.0, 0.0)) for totals in pair] for pair in pairs]
@@ -53,12 +53,6 @@ def compare(episodes: Sequence[tuple[Sequence[Totals], Sequence[Totals]]]) -> Co
     verdict = measures[PRIMARY].verdict if PRIMARY in measures else 'no difference shown'
     return Comparison(verdict, 'episodes' if by_episode else 'stretches of 10 s', len(pairs),
                       measures)
-
-
-def _summed(stretches: Sequence[Totals]) -> dict[str, tuple[float, float]]:
-    names = {name for totals in stretches for name in totals}
-    return {name: tuple(np.sum([totals.get(name, (0.0, 0.0)) for totals in stretches], axis=0))
-            for name in names}
 
 
 def paired(sums_C2: np.ndarray, counts_C2: np.ndarray, better: str) -> Compared:

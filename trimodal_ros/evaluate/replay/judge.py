@@ -21,12 +21,13 @@ Shapes: T steps of a chunk, J joints.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from . import measures
+from .clusters import Clusters
 from .decisions import ReplayedDecision
 from .result import Moment
 from .tally import Tally
@@ -34,8 +35,6 @@ from .thinned import Thinned
 from .worst import Worst
 from ...spec import NS_PER_S, RobotSpec
 
-STRETCH_S = 10.0      # what intervals are drawn from where there are few episodes
-MOST_STRETCHES = 512  # of an episode: longer ones are joined
 MOST_DECISIONS, MOST_STEPS = 1000, 3000   # of an episode that are drawn
 JERK_STEPS = 3        # before a step that its jerk depends on
 
@@ -62,7 +61,7 @@ class Judged:
     """
     What came of one policy in one recording.
 
-    ``stretches`` have sums and counts by measure. Rows of ``decisions`` are as the fields of a
+    ``clusters`` are what intervals are drawn from. Rows of ``decisions`` are as the fields of a
     Series, of ``steps`` a time in s and what was recorded and planned [J].
     """
 
@@ -70,7 +69,7 @@ class Judged:
     decisions: Thinned
     steps: Thinned
     worst: list[Moment]
-    stretches: list[dict[str, tuple[float, float]]]
+    clusters: Clusters
     instructions: dict[str, Tally]
     refusals: Counter = field(default_factory=Counter)
     count: int = 0
@@ -82,10 +81,9 @@ class Judge:
     def __init__(self, yardstick: Yardstick, start_ns: int):
         self._by, self._robot, self._start_ns = yardstick, yardstick.robot, start_ns
         self._judged = Judged(Tally(self._robot), Thinned(MOST_DECISIONS), Thinned(MOST_STEPS),
-                              [], [], {})
+                              [], Clusters(), {})
         self._worst, self._before = Worst(), None
         self._tail_NJ = np.empty((0, len(self._robot.joints)))
-        self._stretch_s, self._stretch, self._stretch_end_s = STRETCH_S, {}, STRETCH_S
 
     def add(self, decision: ReplayedDecision) -> None:
         """Judge one decision."""
@@ -109,6 +107,8 @@ class Judge:
         tally.add('action_error', error_TJ)
         tally.add('within_tolerance',
                   measures.within_tolerance(planned_TJ, recorded_TJ, by.tolerance_rad))
+        tally.add_joints('within_tolerance', np.where(
+            np.isnan(error_TJ), np.nan, error_TJ <= by.tolerance_rad))
         tally.add('gripper_accuracy', measures.gripper_agrees(
             planned_TJ, recorded_TJ, by.open_above_J, self._robot.is_gripper_J))
         if by.positions_m is not None:
@@ -125,7 +125,8 @@ class Judge:
         tally.add('limit_refused', decision.reason == 'limits')
         tally.add('late', decision.status == 'late')
         tally.add('missed', 0, 1)
-        tally.limit_joints += [name == decision.refused_joint for name in self._robot.joint_names]
+        tally.add_joints('limit_refused', [name == decision.refused_joint
+                                           for name in self._robot.joint_names])
 
     def _add_change(self, tally: Tally, decision: ReplayedDecision) -> None:
         """Compare with the decision before, and put its part of the motion behind the others."""
@@ -196,17 +197,7 @@ class Judge:
         judged.tally += tally
         judged.instructions.setdefault(instruction, Tally(self._robot))
         judged.instructions[instruction] += tally
-        while time_s >= self._stretch_end_s:
-            self._end_stretch()
-        self._stretch = summed(self._stretch, tally.totals())
-
-    def _end_stretch(self) -> None:
-        stretches = self._judged.stretches
-        stretches.append(self._stretch)
-        if len(stretches) == MOST_STRETCHES:
-            stretches[:] = map(summed, stretches[::2], stretches[1::2])
-            self._stretch_s *= 2
-        self._stretch, self._stretch_end_s = {}, self._stretch_end_s + self._stretch_s
+        judged.clusters.add(time_s, tally.totals())
 
     def end(self, end_ns: int) -> Judged:
         """Return what came of the decisions; the recording ends at ``end_ns``."""
@@ -215,8 +206,8 @@ class Judge:
             tally = Tally(self._robot)
             self._add_gap(tally, (end_ns - self._before.stamp_ns) / NS_PER_S)
             self._add_motion(tally, self._before, self._robot.horizon)
-            self._keep(tally, self._before.instruction, 0.0)
-        judged.stretches.append(self._stretch)
+            self._keep(tally, self._before.instruction,
+                       (self._before.stamp_ns - self._start_ns) / NS_PER_S)
         judged.worst = self._worst.moments
         return judged
 
@@ -230,16 +221,3 @@ def known_mean(values: np.ndarray) -> float | None:
     """
     known = values[np.isfinite(values)]
     return float(known.mean()) if known.size else None
-
-
-def summed(first: Mapping[str, tuple[float, float]],
-           second: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
-    """
-    Return sums and counts of both.
-
-    >>> summed({'jerk': (1.0, 2)}, {'jerk': (0.5, 1), 'late': (0.0, 1)})
-    {'jerk': (1.5, 3), 'late': (0.0, 1)}
-    """
-    return {**first, **{name: (total + first.get(name, (0, 0))[0],
-                               count + first.get(name, (0, 0))[1])
-                        for name, (total, count) in second.items()}}

@@ -26,6 +26,7 @@ from collections.abc import Callable
 import numpy as np
 
 SAME_STEP = 1e-6   # of a step: stamps are whole nanoseconds
+LONGEST_GAP_S = 10.0
 
 
 def absolute_error(planned_TJ: np.ndarray, recorded_TJ: np.ndarray) -> np.ndarray:
@@ -140,7 +141,9 @@ def missed(gap_s: float, period_s: float) -> int:
     """
     Return how many decisions are missing between two that are ``gap_s`` apart.
 
-    >>> [missed(gap_s, 0.6) for gap_s in (0.6, 0.85, 1.2, 3.0)]
-    [0, 0, 1, 4]
+    A longer silence than LONGEST_GAP_S counts as that.
+
+    >>> [missed(gap_s, 0.6) for gap_s in (0.6, 0.85, 1.2, 3.0, 1e9)]
+    [0, 0, 1, 4, 16]
     """
-    return max(0, round(gap_s / period_s) - 1)
+    return max(0, round(min(gap_s, LONGEST_GAP_S) / period_s) - 1)

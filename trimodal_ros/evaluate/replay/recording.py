@@ -20,6 +20,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from .decisions import ReplayedDecision
+from .measures import LONGEST_GAP_S
 from .rehearsal import BATCH, Rehearsal, Swaps
 from .station import Received, Settings
 from ...command.interlock import NO_INSTRUCTION
@@ -27,7 +28,7 @@ from ...plan.batch import BatchPlanner
 from ...record.bag_metadata import message_counts
 from ...record.episode import EpisodeError, EpisodeInfo, of_other_robot, read_info, start_of
 from ...record.reader import read_messages
-from ...spec import RobotSpec
+from ...spec import NS_PER_S, RobotSpec
 from ...spec.camera import COMPRESSED_SUFFIX
 
 WINDOW_BYTES = 2**26     # about, of messages that are held at once
@@ -111,8 +112,17 @@ class Recording:
             raise fault
 
     def _messages(self) -> Iterator[Received]:
-        topics = self.rehearsals[0].station.topics
-        return (Received(*message) for message in read_messages(self.path, topics))
+        before_ns = self.start_ns
+        for message in read_messages(self.path, self.rehearsals[0].station.topics):
+            received = Received(*message)
+            ahead_s = (received.time_ns - before_ns) / NS_PER_S
+            if ahead_s > LONGEST_GAP_S:
+                raise EpisodeError(
+                    f'{self.path}: its clock jumps ahead by {ahead_s:.1f} s, '
+                    f'{(before_ns - self.start_ns) / NS_PER_S:.1f} s after its start; what comes '
+                    'after is left out: record it as an episode of its own')
+            before_ns = received.time_ns
+            yield received
 
 
 def check_recording(path: Path, robot: RobotSpec) -> EpisodeInfo:

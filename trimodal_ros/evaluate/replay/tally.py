@@ -21,6 +21,7 @@ Shapes: T steps of a chunk, J joints.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 import math
 
 import numpy as np
@@ -79,7 +80,8 @@ class Tally:
         self._robot = robot
         self.sums: dict[str, np.ndarray] = {}
         self.counts: dict[str, np.ndarray] = {}
-        self.limit_joints = np.zeros(len(robot.joints))   # plans refused for a joint's limits
+        # Of measures that are none of their joints' mean, what is of a joint: sum and count [J].
+        self.joints: dict[str, np.ndarray] = {}
         self.ages: dict[str, Ages] = {}
 
     @property
@@ -95,6 +97,13 @@ class Tally:
         self.sums[name] = self.sums.get(name, 0.0) + value
         self.counts[name] = self.counts.get(name, 0.0) + np.asarray(count, dtype=np.float64)
 
+    def add_joints(self, name: str, value) -> None:
+        """Add values [J] or [T, J], NaN for unknown ones, to what is told by joint."""
+        value_TJ = np.atleast_2d(np.asarray(value, dtype=np.float64))
+        known_TJ = np.isfinite(value_TJ)
+        self.joints[name] = self.joints.get(name, 0.0) + np.stack(
+            [np.where(known_TJ, value_TJ, 0.0).sum(axis=0), known_TJ.sum(axis=0)])
+
     def add_age(self, name: str, age_ms: float) -> None:
         """Add a time to 'input_age' or 'command_age'."""
         self.ages.setdefault(name, Ages()).add(age_ms)
@@ -102,7 +111,8 @@ class Tally:
     def __iadd__(self, other: Tally) -> Tally:
         for name, value in other.sums.items():
             self.add(name, value, other.counts[name])
-        self.limit_joints += other.limit_joints
+        for name, value_2J in other.joints.items():
+            self.joints[name] = self.joints.get(name, 0.0) + value_2J
         for name, ages in other.ages.items():
             self.ages.setdefault(name, Ages()).counts += ages.counts
         return self
@@ -116,25 +126,25 @@ class Tally:
         """Return what was measured."""
         figures = {name: self._figure(name) for name, (_, count) in self.totals().items()
                    if count}
-        if 'limit_refused' in figures and self.limit_joints.any():
-            of = self.counts['limit_refused']
-            figures['limit_refused'] = Figure(
-                figures['limit_refused'].value, figures['limit_refused'].count,
-                dict(zip(self._robot.joint_names, (self.limit_joints / of).tolist())))
+        for name, value_2J in self.joints.items():
+            if name in figures:
+                figures[name] = replace(figures[name], joint=self._by_joint(*value_2J))
         for name, ages in self.ages.items():
             figures.update({f'{name}_p{percent}': Figure(ages.percentile(percent), ages.total)
                             for percent in (50, 99)})
         return figures
+
+    def _by_joint(self, total_J: np.ndarray, count_J: np.ndarray) -> dict[str, float]:
+        return {name: float(total / count) for name, total, count in zip(
+            self._robot.joint_names, total_J, count_J) if count}
 
     def _figure(self, name: str) -> Figure:
         total, count = self.sums[name], self.counts[name]
         axes = CELLS.get(name, '')
         joint, step = {}, ()
         if 'J' in axes:
-            other = axes.replace('J', '')
-            means = _means(total, count, tuple(range(len(other))))
-            joint = {name: mean for name, mean in zip(self._robot.joint_names, means)
-                     if mean is not None}
+            others = tuple(range(len(axes) - 1))
+            joint = self._by_joint(total.sum(axis=others), count.sum(axis=others))
         if 'T' in axes and name not in NO_STEPS:
             step = tuple(_means(total, count, (1,) if 'J' in axes else ()))
         return Figure(float(total.sum() / count.sum()), int(count.sum()), joint, step)

@@ -13,13 +13,12 @@
 # limitations under the License.
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from trimodal_ros.evaluate import mislead
+from trimodal_ros.evaluate.__main__ import main
 from trimodal_ros.evaluate.guard import (
     AS_IT_IS,
     describe_guard,
@@ -230,20 +229,16 @@ def test_without_a_failure_the_table_says_none():
     assert row.startswith('failing episode') and row.count('none') == 4
 
 
-def test_guard_from_the_command_line(small_checkpoint, tmp_path):
+def test_guard_from_the_command_line(small_checkpoint, tmp_path, capsys):
     """Catches a command that watches another policy, or does not write what it prints."""
-    command = [sys.executable, '-m', 'trimodal_ros.evaluate', 'guard', '--checkpoint',
-               small_checkpoint, '--episodes', '1', '--workers', '1', '--replan-steps', '16',
-               '--json', tmp_path / 'g.json']
-    ended = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False,
-                           timeout=240)
-    assert ended.returncode == 0, ended.stderr
+    main(['guard', '--checkpoint', str(small_checkpoint), '--episodes', '1', '--workers', '1',
+          '--replan-steps', '16', '--json', str(tmp_path / 'g.json')])
     figures = json.loads((tmp_path / 'g.json').read_text())
     [episode] = figures['trials']
     assert episode['seed'] == 1_000_000 and figures['replan_steps'] == 16
     assert {len(values) for noted in episode['noted'].values()
             for values in noted.values()} == {-(-episode['steps'] // 16)}
-    assert 'told another cube' in ended.stdout
+    assert 'told another cube' in capsys.readouterr().out
 
 
 def test_candidates_of_one_answer_are_refused_before_work(small_checkpoint, trial):

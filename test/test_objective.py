@@ -235,11 +235,21 @@ def share_a_batch(small_checkpoint, episodes, robot: RobotSpec, memory: int, out
         save_file({**gradients, 'losses': values}, out)
 
 
+def share_and_average(arguments, folder):
+    share_a_batch(*arguments, folder / 'two')
+    _average(folder)
+
+
 def test_two_processes_are_one_with_the_whole_batch(small_checkpoint, episodes, so101, tmp_path):
-    """Catches negatives that aren't gathered, or gathered without their gradient."""
+    """
+    Catches negatives that aren't gathered, or gathered without their gradient.
+
+    And processes that drift apart, each on its own half of the batch.
+    """
     arguments = (small_checkpoint, episodes, so101, 8)
     share_a_batch(*arguments, tmp_path / 'one')
-    run_together(2, share_a_batch, *arguments, tmp_path / 'two')
+    run_together(2, share_and_average, arguments, tmp_path)
+    assert [(tmp_path / name).read_text() for name in '01'] == ['[2.0, 2.0, 2.0]'] * 2
     one, two = (load_file(tmp_path / name) for name in ('one', 'two'))
     assert one.keys() == two.keys()
     for name in one:
@@ -275,12 +285,6 @@ def test_loss_that_is_not_finite_names_step_task_and_episodes(episodes, so101, t
     assert 'vision' not in str(error.value)
     assert all(torch.equal(value, before[name])
                for name, value in run.policy.state_dict().items())
-
-
-def test_two_gradients_of_one_task_are_averaged(tmp_path):
-    """Catches processes that drift apart, each on its own half of the batch."""
-    run_together(2, _average, tmp_path)
-    assert [(tmp_path / name).read_text() for name in '01'] == ['[2.0, 2.0, 2.0]'] * 2
 
 
 def _average(out):

@@ -87,15 +87,6 @@ def is_moving(driver) -> bool:
     return is_commanded(driver) and abs(driver.trajectories[-1].points[0].velocities[0]) > 0.05
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_process_told_to_end_holds_the_robot(moving_checkpoint, so101, tmp_path, number):
-    """Catches a process that ends in mid-motion without a word."""
-    with commanding_process(moving_checkpoint, so101, tmp_path, f'policy_{number}') as (
-            driver, process):
-        hold = hold_after(driver, lambda: os.kill(process, number), 'holding: shut down')
-        wait_for(lambda: np.allclose(driver.position_J, hold.points[-1].positions), 'rest')
-
-
 def test_process_that_is_killed_leaves_a_robot_that_comes_to_rest(
         moving_checkpoint, so101, tmp_path):
     """Catches a last trajectory that ends in motion, or outside the limits: nobody follows it."""
@@ -111,8 +102,13 @@ def test_process_that_is_killed_leaves_a_robot_that_comes_to_rest(
         assert_safe(driver)
 
 
-def test_activating_twice_does_not_end_the_process(moving_checkpoint, so101, tmp_path):
-    """Catches an active policy that a superfluous request takes away from its robot."""
+def test_process_told_to_end_holds_the_robot_and_only_then(moving_checkpoint, so101, tmp_path):
+    """
+    Catches an active policy that a superfluous request takes away from its robot.
+
+    And one that ends in mid-motion without a word: by SIGTERM; all signals that end a node are
+    tried on the recorder, which is run the same way.
+    """
     with commanding_process(moving_checkpoint, so101, tmp_path, 'policy_active') as (driver, pid):
         client = driver.create_client(ChangeState, 'policy_active/change_state')
         wait_for(client.service_is_ready, 'the service')
@@ -121,3 +117,5 @@ def test_activating_twice_does_not_end_the_process(moving_checkpoint, so101, tmp
         wait_for(lambda: any('transition refused' in line for line in driver.logged), 'an error')
         count = len(driver.trajectories)
         wait_for(lambda: len(driver.trajectories) > count + 1, 'the policy to go on')
+        hold = hold_after(driver, lambda: os.kill(pid, signal.SIGTERM), 'holding: shut down')
+        wait_for(lambda: np.allclose(driver.position_J, hold.points[-1].positions), 'rest')

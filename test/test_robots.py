@@ -292,4 +292,4 @@ def test_scene_that_is_not_there_ends_the_node_with_its_reason(tmp_path):
             except GraphError as error:
                 return str(error)
         said = wait_for(ended, 'the node to end')
-    assert 'none.yaml cannot be read' in said and not re.search('Traceback', said)
+    assert 'none.yaml: No such file' in said and not re.search('Traceback', said)

@@ -27,6 +27,7 @@ from trimodal_ros.plan.checkpoint import content_hash, read_config
 from trimodal_ros.plan.policy import PolicyConfig
 from trimodal_ros.record.episode import find_episodes
 from trimodal_ros.record.moments import read_labelled
+from trimodal_ros.train.__main__ import main
 from trimodal_ros.train.batches import BatchSource
 from trimodal_ros.train.cache import open_frames
 from trimodal_ros.train.loop import Run, train
@@ -156,14 +157,12 @@ def test_resuming_another_run_is_refused(episodes, tmp_path):
         train(small_settings(episodes), tmp_path / 'run', processes=2, workers=1)
 
 
-def test_training_from_no_checkpoint_is_one_line(episodes, tmp_path):
+def test_training_from_no_checkpoint_is_one_line(episodes, tmp_path, capsys):
     """Catches a reason that only the processes started for the work find."""
-    ended = subprocess.run(
-        [sys.executable, '-m', 'trimodal_ros.train', '--episodes', episodes, '--initial',
-         tmp_path / 'none', '--out', tmp_path / 'next', '--processes', '2'],
-        capture_output=True, text=True, check=False, timeout=240)
-    assert ended.returncode == 1 and 'Traceback' not in ended.stderr
-    assert ended.stderr.strip().splitlines()[-1].startswith('error: checkpoint')
+    with pytest.raises(SystemExit, match='^error: checkpoint') as ended:
+        main(['--episodes', str(episodes), '--initial', str(tmp_path / 'none'), '--out',
+              str(tmp_path / 'next'), '--processes', '2'])
+    assert '\n' not in ended.value.code and 'Traceback' not in capsys.readouterr().err
 
 
 def test_training_from_a_checkpoint_keeps_its_statistics(small_checkpoint, episodes, tmp_path):
@@ -187,22 +186,24 @@ def test_two_processes_train_one_checkpoint(episodes, tmp_path):
     assert len(rows) == 2
 
 
-def test_accelerate_launch_is_the_same_training(episodes, tmp_path):
+def test_accelerate_launch_is_the_same_training(episodes, tmp_path, capsys):
     """Catches a command that trains otherwise, twice or not at all under a launcher."""
     alone = ['unshare', '--net', '--map-root-user', 'sh', '-c', 'ip link set lo up && exec "$@"',
              'sh']  # its rendezvous listens everywhere: in here there is only loopback
     if subprocess.run([*alone, 'true'], capture_output=True, check=False).returncode:
         pytest.skip('no network namespace to be had')
-    common = ['-m', 'trimodal_ros.train', '--episodes', episodes, '--steps', '2',
+    common = ['--episodes', episodes, '--steps', '2',
               '--batch-size', '4', '--vision-width', '32', '--out']
     launcher = [*alone, sys.executable, '-m', 'accelerate.commands.accelerate_cli', 'launch',
                 '--cpu', '--num_processes', '2', '--num_machines', '1', '--mixed_precision', 'no',
-                '--dynamo_backend', 'no', '--num_cpu_threads_per_process', '1']
-    for command, out in (([sys.executable], 'one'), (launcher, 'two')):
-        ended = subprocess.run([*map(str, [*command, *common, tmp_path / out])], text=True,
-                               capture_output=True, check=False, timeout=240)
-        assert ended.returncode == 0, ended.stderr
-        assert ended.stdout.count('content hash') == 1
+                '--dynamo_backend', 'no', '--num_cpu_threads_per_process', '1',
+                '-m', 'trimodal_ros.train']
+    main([*map(str, [*common, tmp_path / 'one'])])
+    assert capsys.readouterr().out.count('content hash') == 1
+    ended = subprocess.run([*map(str, [*launcher, *common, tmp_path / 'two'])], text=True,
+                           capture_output=True, check=False, timeout=240)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.count('content hash') == 1
     one, two = (load_file(tmp_path / out / 'model.safetensors') for out in ('one', 'two'))
     for name in one:
         torch.testing.assert_close(one[name], two[name], msg=name)
@@ -210,10 +211,8 @@ def test_accelerate_launch_is_the_same_training(episodes, tmp_path):
 
 def test_error_in_one_of_several_processes_ends_in_one_line(episodes, tmp_path):
     """Catches an error that only a reader of tracebacks finds."""
-    ended = subprocess.run(
-        [sys.executable, '-m', 'trimodal_ros.train', '--episodes', episodes, '--out',
-         tmp_path / 'run', '--steps', '2', '--batch-size', '4', '--vision-width', '32',
-         '--learning-rate', 'inf'], text=True, capture_output=True, check=False, timeout=240)
-    last = ended.stderr.strip().splitlines()[-1]
-    assert ended.returncode == 1 and last.startswith('error: ') and 'step 1' in last
+    with pytest.raises(SystemExit, match='^error: .*step 1') as ended:
+        main(['--episodes', str(episodes), '--out', str(tmp_path / 'run'), '--steps', '2',
+              '--batch-size', '4', '--vision-width', '32', '--learning-rate', 'inf'])
+    assert '\n' not in ended.value.code
     assert not (tmp_path / 'run').exists()

@@ -23,19 +23,15 @@ from pathlib import Path
 
 from launch.actions import (
     DeclareLaunchArgument,
-    EmitEvent,
     OpaqueFunction,
-    RegisterEventHandler,
-    SetEnvironmentVariable,
 )
-from launch.event_handlers import OnProcessExit
-from launch.events import Shutdown
-from launch.substitutions import LaunchConfiguration
 
 from launch import LaunchDescription
 from trimodal_ros.nodes.launching import (
     common_arguments,
+    end_after,
     environment,
+    graph_of_its_own,
     make_node,
     Settings,
     share,
@@ -43,8 +39,6 @@ from trimodal_ros.nodes.launching import (
     switch,
 )
 from trimodal_ros.paths import shipped
-
-DOMAIN = '101'  # of those Linux leaves free the one that the private graphs never take
 
 
 def generate_launch_description():
@@ -57,17 +51,10 @@ def generate_launch_description():
             description='One sentence of your own instead of the six shown'),
         shared_argument('device'),
         switch('viewer', True, 'Open a window when there is a display'),
-        DeclareLaunchArgument(
-            'domain', default_value=DOMAIN,
-            description='ROS_DOMAIN_ID of all of it: one that no other robot uses, 0 to 101'),
+        *graph_of_its_own(),
         *common_arguments((), dds_profile=share('config', 'fastdds.xml'), respawn=False),
     ]
-    return LaunchDescription([
-        *arguments,
-        SetEnvironmentVariable('ROS_DOMAIN_ID', LaunchConfiguration('domain')),
-        SetEnvironmentVariable('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST'),
-        OpaqueFunction(function=start_nodes),
-    ])
+    return LaunchDescription([*arguments, OpaqueFunction(function=start_nodes)])
 
 
 def start_nodes(context):
@@ -83,12 +70,4 @@ def start_nodes(context):
     demo = make_node(settings, 'demo', respawn=False, arguments=[
         '--attach', '--out', str(out), '--checkpoint', settings['checkpoint'],
         '--robot', settings['robot'], '--instruction', settings['instruction']])
-    ended = RegisterEventHandler(OnProcessExit(target_action=demo, on_exit=end))
-    return [*environment(settings), simulated_robot, policy, recorder, demo, ended]
-
-
-def end(event, context):
-    """Shut everything down; a failed demo raises: launch logs that and exits with 1."""
-    if event.returncode != 0 and not context.is_shutdown:
-        raise RuntimeError(f'the demo failed with exit code {event.returncode}')
-    return [EmitEvent(event=Shutdown(reason='the demo has ended'))]
+    return [*environment(settings), simulated_robot, policy, recorder, demo, end_after(demo)]

@@ -24,19 +24,17 @@ took.
 
 from launch.actions import (
     DeclareLaunchArgument,
-    EmitEvent,
     ExecuteProcess,
     OpaqueFunction,
-    RegisterEventHandler,
-    SetEnvironmentVariable,
 )
-from launch.event_handlers import OnProcessExit
-from launch.events import Shutdown
 
 from launch import LaunchDescription
 from trimodal_ros.nodes.launching import (
     common_arguments,
+    end_after,
     environment,
+    go_on_after,
+    graph_of_its_own,
     make_node,
     Settings,
     share,
@@ -46,7 +44,6 @@ from trimodal_ros.nodes.launching import (
 from trimodal_ros.paths import shipped
 
 TOPICS = ('joint_states', 'instruction', 'joint_trajectory', '/diagnostics')
-DOMAIN = '101'   # of those Linux leaves free the one that the private graphs never take
 CLOCK_HZ = '100'
 # ros2 bag play --topics makes names absolute, and recordings have relative ones: a pattern.
 PLAYED = '/?(.*/image_raw|joint_states|instruction|joint_trajectory)'
@@ -69,9 +66,7 @@ def generate_launch_description():
             'played', default_value=PLAYED,
             description='Regular expression of the topics that are played. joint_trajectory is '
                         'what was commanded, and plans go on from it'),
-        DeclareLaunchArgument(
-            'domain', default_value=DOMAIN,
-            description='ROS_DOMAIN_ID of all of it: one that no robot uses, 0 to 101'),
+        *graph_of_its_own(),
         *common_arguments(TOPICS, dds_profile=share('config', 'fastdds.xml'), respawn=False),
         OpaqueFunction(function=start_nodes),
     ])
@@ -92,26 +87,5 @@ def start_nodes(context):
              '--rate', settings['rate'], '--regex', settings['played'],
              '--disable-keyboard-controls', *(['--loop'] if settings.is_on('loop') else [])],
         output='screen')
-    then = [(configure, follow('configuring', [play, activate])),
-            (activate, follow('activating', [])), (play, end), (policy, end)]
-    return [SetEnvironmentVariable('ROS_DOMAIN_ID', settings['domain']),
-            SetEnvironmentVariable('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST'),
-            *environment(settings),
-            *(RegisterEventHandler(OnProcessExit(target_action=action, on_exit=on_exit))
-              for action, on_exit in then), policy, configure]
-
-
-def follow(what, actions):
-    """Go on with further actions; where one has failed, so does the launch."""
-    def on_exit(event, context):
-        if event.returncode != 0 and not context.is_shutdown:
-            raise RuntimeError(f'{what} the policy failed with exit code {event.returncode}')
-        return actions
-    return on_exit
-
-
-def end(event, context):
-    """Shut everything down; what failed raises: launch logs that and exits with 1."""
-    if event.returncode != 0 and not context.is_shutdown:
-        raise RuntimeError(f'{event.process_name} failed with exit code {event.returncode}')
-    return [EmitEvent(event=Shutdown(reason=f'{event.process_name} has ended'))]
+    return [*environment(settings), go_on_after(configure, [play, activate]),
+            go_on_after(activate, []), end_after(play), end_after(policy), policy, configure]

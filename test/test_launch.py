@@ -234,15 +234,13 @@ def test_demo_stays_on_this_machine(launch, monkeypatch):
 @pytest.mark.parametrize('ending', ['pass', 'raise SystemExit(1)'])
 def test_launch_fails_where_its_demo_does(launch, ending):
     """Catches a failed demo that a script takes for a good one, and nodes left running."""
-    module = load(TOP / 'launch' / 'demo.launch.py')
-    from launch.event_handlers import OnProcessExit
+    from trimodal_ros.nodes.launching import end_after
     forever = launch.actions.ExecuteProcess(
         cmd=[sys.executable, '-c', 'import signal; signal.pause()'])
     demo = launch.actions.ExecuteProcess(cmd=[sys.executable, '-c', ending])
     service = launch.LaunchService(noninteractive=True)
     service.include_launch_description(launch.LaunchDescription([
-        launch.actions.RegisterEventHandler(OnProcessExit(
-            target_action=demo, on_exit=module.end)), forever, demo]))
+        end_after(demo), forever, demo]))
     assert service.run() == (0 if ending == 'pass' else 1)
 
 

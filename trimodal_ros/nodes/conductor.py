@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-import threading
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -31,13 +30,12 @@ from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
 from .private_graph import GraphError, NodeProcesses
-from .ros import LATCHED_QOS
+from .ros import LATCHED_QOS, SpinThread
 from ..command.decision import STAGES
 from ..observe.instruction import normalize_instruction
 from ..sim.layout import Task
@@ -97,20 +95,10 @@ class Conductor:
                                           self._done_callback(topic), LATCHED_QOS)
         self.node.create_subscription(DiagnosticArray, 'policy/decision',
                                       self._decisions.append, 100)
-        self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self.node)
-        self._thread = threading.Thread(target=self._spin, daemon=True)
-        self._stop = threading.Event()
-        self._thread.start()
-
-    def _spin(self) -> None:
-        while not self._stop.is_set():
-            self._executor.spin_once(timeout_sec=0.05)
+        self._spinning = SpinThread(self.node)
 
     def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
-        self.node.destroy_node()
+        self._spinning.close()
         rclpy.try_shutdown()
 
     def _done_callback(self, topic: str) -> Callable[[Bool], None]:

@@ -28,7 +28,6 @@ import time
 
 from diagnostic_msgs.msg import DiagnosticArray
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
@@ -40,7 +39,7 @@ import tyro
 
 from .console_view import draw, KEYS, Shown
 from .keys import Keys, NoTerminal
-from .ros import LATCHED_QOS, qualified, stop_signals
+from .ros import LATCHED_QOS, qualified, SpinThread, stop_signals
 
 DRAW_S = 0.2
 SILENT_S = 3.0     # after which the recorder is taken to be gone
@@ -66,15 +65,7 @@ class RecorderClient:
         self.node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
         self._services = {name: self.node.create_client(Trigger, f'{recorder}/{name}')
                           for name in KEYS.values()}
-        self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self.node)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._spin, daemon=True)
-        self._thread.start()
-
-    def _spin(self) -> None:
-        while not self._stop.is_set():
-            self._executor.spin_once(timeout_sec=0.1)
+        self._spinning = SpinThread(self.node)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         prefix = f'{qualified(self.node, self.recorder)}: '
@@ -114,9 +105,7 @@ class RecorderClient:
         self.answers.append(f'instruction: {instruction or "none"}')
 
     def close(self) -> None:
-        self._stop.set()
-        self._thread.join()
-        self.node.destroy_node()
+        self._spinning.close()
 
 
 class Desk:

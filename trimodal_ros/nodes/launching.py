@@ -29,7 +29,9 @@ from launch.actions import (
     SetEnvironmentVariable,
     TimerAction,
 )
-from launch.event_handlers import OnProcessStart
+from launch.event_handlers import OnProcessExit, OnProcessStart
+from launch.events import Shutdown
+from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.event_handlers import OnStateTransition
 from launch_ros.events.lifecycle import ChangeState
@@ -42,6 +44,7 @@ from ..paths import share_dir
 
 PACKAGE = 'trimodal_ros'
 NONE, CONFIGURE, ACTIVATE = 'none', 'configure', 'activate'
+DOMAIN = '101'  # of those Linux leaves free the one that the private graphs never take
 RESPAWN_DELAY_S, MOST_RESPAWNS = 2.0, 5
 RETRY_S, CONFIGURE_TRIES = 2.0, 5
 STOP_S = '15'  # for the last hold, or the end of an episode, to be written
@@ -142,6 +145,30 @@ def environment(settings: Settings) -> list:
     profile = settings['dds_profile']
     name = 'FASTRTPS_DEFAULT_PROFILES_FILE'
     return [SetEnvironmentVariable(name, profile)] if profile else []
+
+
+def graph_of_its_own() -> list:
+    """Return the argument and actions that keep all processes to one domain of this machine."""
+    return [
+        DeclareLaunchArgument(
+            'domain', default_value=DOMAIN,
+            description='ROS_DOMAIN_ID of all of it: one that no robot uses, 0 to 101'),
+        SetEnvironmentVariable('ROS_DOMAIN_ID', LaunchConfiguration('domain')),
+        SetEnvironmentVariable('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')]
+
+
+def go_on_after(process, actions: list) -> RegisterEventHandler:
+    """Start actions when a process has ended; one that failed raises, and launch exits with 1."""
+    def on_exit(event, context):
+        if event.returncode != 0 and not context.is_shutdown:
+            raise RuntimeError(f'{event.process_name} failed with exit code {event.returncode}')
+        return actions
+    return RegisterEventHandler(OnProcessExit(target_action=process, on_exit=on_exit))
+
+
+def end_after(process) -> RegisterEventHandler:
+    """Shut everything down when a process has ended."""
+    return go_on_after(process, [EmitEvent(event=Shutdown(reason='what was started is done'))])
 
 
 def make_node(settings: Settings, executable: str, topics: tuple[str, ...] = (),

@@ -25,8 +25,7 @@ Services (std_srvs/Trigger): ``~/pause`` and ``~/resume``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 import sys
@@ -35,7 +34,6 @@ import time
 from typing import Annotated
 
 import rclpy
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
@@ -45,30 +43,11 @@ from .bag_player import Paced, PauseServices, play_bag, POLL_S, Stepped, wait
 from .follower import Follower, Stopped
 from .playback import Playback
 from .private_graph import GraphError
-from .ros import stop_signals
+from .ros import SpinThread, stop_signals
 from ..record.episode import EpisodeError, find_episodes
 from ..record.playing import check_names
 
 INTERRUPTED = 130    # what shells return for it
-
-
-@contextmanager
-def spun(node: Node) -> Iterator[None]:
-    """Spin a node on a thread of its own; destroy it after."""
-    executor, stop = SingleThreadedExecutor(), threading.Event()
-    executor.add_node(node)
-
-    def spin() -> None:
-        while not stop.is_set():
-            executor.spin_once(timeout_sec=POLL_S)
-    thread = threading.Thread(target=spin, name='spin', daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-        node.destroy_node()
 
 
 def play(bags: Annotated[list[Path], tyro.conf.Positional], rate: float = 1.0, loop: bool = False,
@@ -105,7 +84,7 @@ def play(bags: Annotated[list[Path], tyro.conf.Positional], rate: float = 1.0, l
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     try:
         node, stop = rclpy.create_node('player'), stop_signals()
-        with spun(node):
+        with closing(SpinThread(node)):
             playback = Playback(node, topics or None)
             if step:
                 follower = Follower(node, policy, stop)

@@ -100,6 +100,26 @@ def _spin_once(executor: SingleThreadedExecutor, node: Node) -> None:
         node.get_logger().error(f'transition refused: {error}')
 
 
+class SpinThread:
+    """Spins a node on a thread of its own; ``close`` ends that and destroys the node."""
+
+    def __init__(self, node: Node):
+        self._node, self._stop = node, threading.Event()
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(node)
+        self._thread = threading.Thread(target=self._spin, name='spin', daemon=True)
+        self._thread.start()
+
+    def _spin(self) -> None:
+        while not self._stop.is_set():
+            self._executor.spin_once(timeout_sec=SIGNAL_POLL_S)
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._node.destroy_node()
+
+
 def stop_signals() -> threading.Event:
     """Return an event that signals to end set from now on; SIGHUP stays ignored under nohup."""
     stop = threading.Event()

@@ -30,6 +30,7 @@ import numpy as np
 from .account import Account
 from .bag_metadata import message_counts
 from .episode import EpisodeError, read_info
+from .image_topics import image_topics
 from .motion import CommandedChunks
 from .reader import read_messages
 from ..command.decision import Rules
@@ -43,7 +44,6 @@ from ..observe.joints import JointStateError
 from ..observe.observer import Joined, NotReady
 from ..observe.stamp import stamp_ns
 from ..spec import NS_PER_S, Observation, RobotSpec, SpecError, Trajectory
-from ..spec.camera import COMPRESSED_SUFFIX
 
 
 @dataclass(frozen=True)
@@ -161,10 +161,8 @@ class Replay:
 
     def use_compressed(self, topics: Collection[str]) -> None:
         """Take a camera's compressed images where only they were recorded."""
-        for topic, name in list(self._cameras.items()):
-            if topic not in topics and topic + COMPRESSED_SUFFIX in topics:
-                self._cameras[topic + COMPRESSED_SUFFIX] = name
-                self._take[topic + COMPRESSED_SUFFIX] = self._take_image
+        self._cameras = image_topics(self.robot, topics)
+        self._take.update(dict.fromkeys(self._cameras, self._take_image))
 
     @property
     def topics(self) -> list[str]:

@@ -39,8 +39,8 @@ from ...plan.checkpoint import check_fits, load_checkpoint, read_config
 from ...plan.normalize import JointStatistics
 from ...record.bag_metadata import message_counts
 from ...record.episode import EpisodeError, read_info, read_metadata
+from ...record.image_topics import image_topics
 from ...spec import NS_PER_S, RobotSpec
-from ...spec.camera import COMPRESSED_SUFFIX
 
 _WORKER = {}
 
@@ -103,8 +103,7 @@ class Outcome:
 def camera_period_s(path: Path, robot: RobotSpec) -> float:
     """Return the time between two images of the slowest camera, on average; 0 if unknown."""
     counts = message_counts(path)
-    fewest = min(counts.get(camera.topic, 0) or counts.get(camera.topic + COMPRESSED_SUFFIX, 0)
-                 for camera in robot.cameras)
+    fewest = min(counts.get(topic, 0) for topic in image_topics(robot, counts))
     duration_s = read_metadata(path)['duration']['nanoseconds'] / NS_PER_S
     return duration_s / (fewest - 1) if fewest > 1 else 0.0
 

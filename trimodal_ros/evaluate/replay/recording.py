@@ -27,9 +27,9 @@ from ...command.interlock import NO_INSTRUCTION
 from ...plan.batch import BatchPlanner
 from ...record.bag_metadata import message_counts
 from ...record.episode import EpisodeError, EpisodeInfo, of_other_robot, read_info, start_of
+from ...record.image_topics import image_topics
 from ...record.reader import read_messages
 from ...spec import NS_PER_S, RobotSpec
-from ...spec.camera import COMPRESSED_SUFFIX
 
 WINDOW_BYTES = 2**26     # about, of messages that are held at once
 MESSAGE_BYTES = 2**10    # of any message, besides its data
@@ -133,10 +133,8 @@ def check_recording(path: Path, robot: RobotSpec) -> EpisodeInfo:
     wrong = of_other_robot(info, robot)
     if wrong:
         raise EpisodeError(f'{path}: {wrong}')
-    cameras = [camera.topic for camera in robot.cameras if not (
-        counts.get(camera.topic) or counts.get(camera.topic + COMPRESSED_SUFFIX))]
-    missing = [*cameras, *(topic for topic in ('joint_states', 'instruction')
-                           if not counts.get(topic))]
+    missing = [topic for topic in (*image_topics(robot, counts), 'joint_states',
+                                   'instruction') if not counts.get(topic)]
     if missing:
         raise EpisodeError(
             f'{path}: no message on {", ".join(map(repr, missing))}, without which a policy '

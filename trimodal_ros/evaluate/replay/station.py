@@ -35,8 +35,8 @@ from ...command.outlet import Thinker, Told
 from ...command.pilot import Pilot
 from ...command.worker import Worker
 from ...observe.observer import Joined
+from ...record.image_topics import image_topics
 from ...spec import Observation, RobotSpec, Trajectory
-from ...spec.camera import COMPRESSED_SUFFIX
 
 HOLDING = 'holding: '           # how a Helm tells of a hold,
 FAILED = 'the policy failed'    # and a Decider of a policy that raised something
@@ -134,10 +134,8 @@ class Station:
 
     def use_compressed(self, topics: Collection[str]) -> None:
         """Take a camera's compressed images where only they were recorded."""
-        for topic, name in list(self._cameras.items()):
-            if topic not in topics and topic + COMPRESSED_SUFFIX in topics:
-                self._cameras[topic + COMPRESSED_SUFFIX] = name
-                self._take[topic + COMPRESSED_SUFFIX] = self._take_image
+        self._cameras = image_topics(self.pilot.robot, topics)
+        self._take.update(dict.fromkeys(self._cameras, self._take_image))
 
     @property
     def topics(self) -> list[str]:

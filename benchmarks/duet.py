@@ -43,7 +43,6 @@ from trimodal_ros.observe.freshness import Freshness
 from trimodal_ros.record.messages import BAG_TYPES
 from trimodal_ros.record.sensor_messages import image_message, joint_state_message
 from trimodal_ros.sim.controller import Refused, TrajectoryController
-from trimodal_ros.sim.lockstep import chunk_trajectory
 from trimodal_ros.spec import NS_PER_S, RobotSpec, Trajectory
 from trimodal_ros.stopwatch import Stopwatch
 
@@ -177,7 +176,7 @@ class Duet:
             - np.sin(phase * began_s + np.arange(len(robot.joints))))
         pull_TJ = (1 - np.exp(-PULL_PER_S * time_s_T))[:, None] * (
             self.middle_J - observation.command_J)
-        return chunk_trajectory(observation, np.clip(
+        return Trajectory.of_chunk(observation.robot, observation.stamp_ns, np.clip(
             observation.command_J + sway_TJ + pull_TJ, robot.lower_J + CLEAR_RAD,
             robot.upper_J - CLEAR_RAD))
 

@@ -25,7 +25,6 @@ from trimodal_ros.plan.checkpoint import save_checkpoint
 from trimodal_ros.plan.encoders import open_encoders
 from trimodal_ros.plan.normalize import JointStatistics
 from trimodal_ros.plan.policy import Policy, PolicyConfig
-from trimodal_ros.sim.lockstep import chunk_trajectory
 from trimodal_ros.spec import Observation, RobotSpec, Trajectory
 
 SMALL = PolicyConfig(embed_dim=16, vision_width=32, motion_width=16, decoder='flow')
@@ -57,7 +56,7 @@ class RandomChunks:
         position_TJ = observation.command_J + share_TJ * (goal_J - observation.command_J)
         noise_TJ = self._rng.normal(size=position_TJ.shape) * (
             NOISE_OF_RANGE * (robot.upper_J - robot.lower_J))
-        return chunk_trajectory(observation, np.clip(
+        return Trajectory.of_chunk(observation.robot, observation.stamp_ns, np.clip(
             position_TJ + noise_TJ, robot.lower_J, robot.upper_J))
 
 

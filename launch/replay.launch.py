@@ -42,11 +42,11 @@ from trimodal_ros.nodes.launching import (
     switch,
 )
 from trimodal_ros.paths import shipped
+from trimodal_ros.spec import RobotSpec
+from trimodal_ros.spec.topics import inputs_pattern
 
 TOPICS = ('joint_states', 'instruction', 'joint_trajectory', '/diagnostics')
 CLOCK_HZ = '100'
-# ros2 bag play --topics makes names absolute, and recordings have relative ones: a pattern.
-PLAYED = '/?(.*/image_raw|joint_states|instruction|joint_trajectory)'
 
 
 def generate_launch_description():
@@ -63,9 +63,9 @@ def generate_launch_description():
         switch('loop', False, 'Begin again at the end; the node holds, and goes on, as the clock '
                               'jumps'),
         DeclareLaunchArgument(
-            'played', default_value=PLAYED,
-            description='Regular expression of the topics that are played. joint_trajectory is '
-                        'what was commanded, and plans go on from it'),
+            'played', default_value='',
+            description='Regular expression of the topics that are played; empty for those that '
+                        'the robot YAML makes a policy listen to, what was commanded among them'),
         *graph_of_its_own(),
         *common_arguments(TOPICS, dds_profile=share('config', 'fastdds.xml'), respawn=False),
         OpaqueFunction(function=start_nodes),
@@ -82,9 +82,10 @@ def start_nodes(context):
     configure, activate = (make_node(settings, 'bring_up', name=f'{only}_policy', respawn=False,
                                      arguments=['--only', only])
                            for only in ('configure', 'activate'))
+    played = settings['played'] or inputs_pattern(RobotSpec.from_yaml(settings['robot']))
     play = ExecuteProcess(
         cmd=['ros2', 'bag', 'play', settings['bag'], '--clock', CLOCK_HZ,
-             '--rate', settings['rate'], '--regex', settings['played'],
+             '--rate', settings['rate'], '--regex', played,
              '--disable-keyboard-controls', *(['--loop'] if settings.is_on('loop') else [])],
         output='screen')
     return [*environment(settings), go_on_after(configure, [play, activate]),

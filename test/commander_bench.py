@@ -27,8 +27,7 @@ from trimodal_ros.command.interlock import Interlock
 from trimodal_ros.command.pilot import Pilot
 from trimodal_ros.record.messages import BAG_TYPES
 from trimodal_ros.record.sensor_messages import image_message, joint_state_message
-from trimodal_ros.sim.lockstep import chunk_trajectory
-from trimodal_ros.spec import NS_PER_S, RobotSpec
+from trimodal_ros.spec import NS_PER_S, RobotSpec, Trajectory
 from trimodal_ros.stopwatch import Stopwatch
 
 SENTENCE = 'put the red cube on the plate'
@@ -51,8 +50,9 @@ class SlowlyTurning:
 
     def plan(self, observation):
         time_s_T = (1 + np.arange(ROBOT.horizon)) / ROBOT.rate_hz
-        return chunk_trajectory(
-            observation, observation.command_J + self.speed_rad_s * time_s_T[:, None])
+        return Trajectory.of_chunk(
+            observation.robot, observation.stamp_ns,
+            observation.command_J + self.speed_rad_s * time_s_T[:, None])
 
 
 class Bench:

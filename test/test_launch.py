@@ -32,6 +32,8 @@ from conftest import so101_yaml
 import pytest
 
 from trimodal_ros.record.bag_metadata import message_counts
+from trimodal_ros.spec import RobotSpec
+from trimodal_ros.spec.topics import inputs_pattern
 
 TOP = Path(__file__).resolve().parents[1]
 FILES = sorted((TOP / 'launch').glob('*.launch.py'))
@@ -113,16 +115,24 @@ def test_only_a_launch_that_says_so_commands_a_robot():
 
 def test_replayed_topics_are_those_of_any_recording(episodes):
     """Catches a pattern that misses topics, or plays what somebody else may obey."""
-    [pattern] = [node.value.value for node in ast.parse(
-        (TOP / 'launch' / 'replay.launch.py').read_text()).body
-        if isinstance(node, ast.Assign) and node.targets[0].id == 'PLAYED']
+    pattern = inputs_pattern(RobotSpec.from_yaml(so101_yaml()))
     played = {'front/image_raw', 'wrist/image_raw', 'joint_states', 'instruction',
               'joint_trajectory'}
     recorded = message_counts(episodes / 'seed_0')
     assert {name for name in recorded if re.fullmatch(pattern, name)} == played
-    assert all(re.fullmatch(pattern, f'/{name}') for name in played)
+    assert all(re.fullmatch(pattern, name) for name in (*(f'/{name}' for name in played),
+                                                        'front/image_raw/compressed'))
     assert not any(re.fullmatch(pattern, name) for name in (
         'takeover', 'joy', 'leader/joint_states', 'policy/debug/joint_trajectory', '/clock'))
+
+
+@pytest.mark.parametrize('path', sorted((TOP / 'config' / 'robots').glob('*.yaml')),
+                         ids=lambda path: path.stem)
+def test_replayed_topics_are_those_of_any_robot(path):
+    """Catches a robot whose cameras or controllers a replay leaves out."""
+    robot = RobotSpec.from_yaml(path)
+    topics = [*(camera.topic for camera in robot.cameras), *(each.topic for each in robot.groups)]
+    assert all(re.fullmatch(inputs_pattern(robot), topic) for topic in topics)
 
 
 # -- with the real launch

@@ -77,7 +77,7 @@ def to_message(trajectory: Trajectory, types: MessageTypes):
     factor_J = np.array([joint.driven[0].factor for joint in joints])
     return types.JointTrajectory(
         header=types.header(trajectory.stamp_ns),
-        joint_names=[joint.driven[0].joint for joint in joints],
+        joint_names=list(trajectory.robot.commanded_names),
         points=[_to_point(trajectory, step, factor_J, types)
                 for step in range(len(trajectory.time_s_T))])
 
@@ -101,7 +101,7 @@ def addressed(message, robot: RobotSpec) -> RobotSpec:
     names = sorted(message.joint_names)
     for group in robot.groups:
         part = robot.only(group.joints)
-        if names == sorted(joint.driven[0].joint for joint in part.joints):
+        if names == sorted(part.commanded_names):
             return part
     expected = ' or '.join(str([joint.driven[0].joint for joint in robot.only(
         group.joints).joints]) for group in robot.groups)

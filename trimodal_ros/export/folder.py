@@ -16,7 +16,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-import hashlib
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
@@ -26,8 +25,9 @@ from .compare import compare, random_observations, recorded_observations
 from .graphs import acting_graph, OPSET, reading_graph
 from .tokens import tokenizer_json
 from ..plan.checkpoint import load_checkpoint
-from ..plan.exported import Export, FILES, LANGUAGE, MANIFEST, POLICY, read_export, TOKENIZER
-from ..plan.folder import CARD
+from ..plan.checksums import sha256_of
+from ..plan.exported import Export, FILES, LANGUAGE, MANIFEST, POLICY, TOKENIZER
+from ..plan.folder import CARD, check_contents
 from ..plan.onnx_policy import load_export
 from ..plan.policy import Policy
 
@@ -45,7 +45,7 @@ def export(checkpoint: Path, out: Path, episodes: Path | None = None) -> Export:
     """
     checkpoint, out = Path(checkpoint), Path(out)
     if out.exists():
-        read_export(out)  # only an export may be replaced
+        check_contents(out, {'': (*FILES, MANIFEST, CARD)})  # only an export may be replaced
     policy = load_checkpoint(checkpoint)
     policy.merge_adapters()
     partial = out.with_name(out.name + '.partial')
@@ -70,16 +70,12 @@ def _write(folder: Path, policy: Policy, episodes: Path | None) -> Export:
     export = Export(
         checkpoint=policy.content_hash, robot=policy.robot, decoder=policy.config.decoder,
         samples=policy.decoder.samples, tokens=tokens, pad_id=policy.sentences.pad_id,
-        masked=masked, opset=OPSET, files={name: _sha256(folder / name) for name in FILES},
+        masked=masked, opset=OPSET, files={name: sha256_of(folder / name) for name in FILES},
         checked={}, made_with={name: version(name) for name in MADE_WITH})
     (folder / MANIFEST).write_text(export.to_json())
     export = replace(export, checked=_compare(policy, folder, episodes))
     (folder / MANIFEST).write_text(export.to_json())
     return export
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _compare(policy: Policy, folder: Path, episodes: Path | None) -> dict:

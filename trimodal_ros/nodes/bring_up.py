@@ -25,6 +25,7 @@ import tyro
 
 from .conductor import Conductor
 from .private_graph import GraphError
+from ..command_line import one_line_errors
 
 PAUSE_S = 0.1   # each time it refuses it says why in its log
 
@@ -50,12 +51,8 @@ def bring_up(node: str = 'policy', only: Literal['configure', 'activate', ''] = 
 
 def main(args: list[str] | None = None) -> None:
     args = remove_ros_args(sys.argv)[1:] if args is None else args
-    try:
+    with one_line_errors(GraphError):
         tyro.cli(bring_up, args=args, prog='trimodal_ros.nodes.bring_up')
-    except GraphError as error:
-        raise SystemExit(f'error: {error}') from error
-    except KeyboardInterrupt:
-        raise SystemExit('interrupted') from None
 
 
 if __name__ == '__main__':

@@ -44,6 +44,7 @@ from .follower import Follower, Stopped
 from .playback import Playback
 from .private_graph import GraphError
 from .ros import SpinThread, stop_signals
+from ..command_line import one_line_errors
 from ..record.episode import EpisodeError, find_episodes
 from ..record.playing import check_names
 
@@ -143,10 +144,8 @@ def _played(path: Path, player: Paced | Stepped) -> bool:
 
 def main(args: list[str] | None = None) -> None:
     args = remove_ros_args(sys.argv)[1:] if args is None else args
-    try:
+    with one_line_errors(GraphError):
         raise SystemExit(tyro.cli(play, args=args, prog='trimodal_ros.nodes.player'))
-    except (ValueError, OSError, GraphError) as error:
-        raise SystemExit(f'error: {error}') from error
 
 
 if __name__ == '__main__':

@@ -40,6 +40,7 @@ from .security import write_policies
 from .simulated_robot import SimulatedRobotNode
 from .teleop import TeleopNode
 from .teleop_keyboard import KeyboardNode
+from ..command_line import one_line_errors
 
 NODES = {'policy': PolicyNode, 'recorder': RecorderNode, 'simulated_robot': SimulatedRobotNode,
          'teleop': TeleopNode, 'teleop_keyboard': KeyboardNode}
@@ -117,10 +118,8 @@ def reference(out: Path = Path('doc/reference'), policies: Path = Path('security
 
 
 def main(args: list[str] | None = None) -> None:
-    try:
+    with one_line_errors(GraphError):
         tyro.cli(reference, args=args, prog='trimodal_ros.nodes.reference')
-    except (ValueError, OSError, GraphError) as error:
-        raise SystemExit(f'error: {error}') from error
 
 
 if __name__ == '__main__':

@@ -44,7 +44,6 @@ from .ros_rollout import write_robot_yaml
 from ..evaluate.replay.decisions import ReplayedDecision
 from ..evaluate.replay.heard import Hearing, TOPICS
 from ..record.episode import EpisodeError
-from ..record.selection import INSTRUCTION
 from ..spec import RobotSpec
 
 POLICY = 'policy'
@@ -143,7 +142,8 @@ class Stage:
     def play(self, path: Path) -> NodeEpisode:
         """Play a recording to the node from its beginning and return what it decided."""
         self._hearing, self._decided = Hearing(str(path), self._robot), []
-        playback, fault, behind_s = Playback(self._conductor.node, self._topics()), '', 0.0
+        playback = Playback(self._conductor.node, self._robot.input_topics)
+        fault, behind_s = '', 0.0
         self._conductor.transition(Transition.TRANSITION_CONFIGURE)
         follower = Follower(self._conductor.node, POLICY, self._stop)
         try:
@@ -154,10 +154,6 @@ class Stage:
         if self.rate == 0.0:   # its clock stood still while it thought
             decisions = [replace(each, age_ms=None) for each in decisions]
         return NodeEpisode(path, decisions, fault, behind_s)
-
-    def _topics(self) -> list[str]:
-        return [*(camera.topic for camera in self._robot.cameras), 'joint_states', INSTRUCTION,
-                *(group.topic for group in self._robot.groups)]
 
     def _play(self, path: Path, playback: Playback, follower: Follower) -> float:
         playback.open(path)

@@ -22,7 +22,6 @@ import re
 import tempfile
 
 import numpy as np
-import yaml
 
 from .conductor import Conductor, TaskResult
 from .private_graph import enter_private_graph
@@ -32,6 +31,7 @@ from ..evaluate.rollout import check_planner, summarize, Trial, TrialResult
 from ..evaluate.statistics import summarize_ms
 from ..plan.engine import trained_for
 from ..progress import progress_bar
+from ..spec.robot_file import write_robot_file
 
 TIMEOUT_S = 10.0  # 100 decision steps
 
@@ -78,10 +78,8 @@ def robot_figures(log: str) -> dict:
 
 def write_robot_yaml(checkpoint: Path, folder: Path) -> Path:
     """Write the robot a checkpoint was trained for as the YAML nodes read."""
-    robot = trained_for(checkpoint).to_dict()
-    cameras = {camera.pop('name'): camera for camera in robot.pop('cameras')}
     path = folder / 'robot.yaml'
-    path.write_text(yaml.safe_dump({'robot': robot.pop('name'), **robot, 'cameras': cameras}))
+    write_robot_file(trained_for(checkpoint), path)
     return path
 
 

@@ -33,6 +33,7 @@ import tyro
 from .endpoints import Endpoints
 from .opened import Deployment, open_all, SHIPPED
 from .private_graph import enter_private_graph, GraphError
+from ..command_line import one_line_errors
 
 POLICY_VERSION = '0.2.0'   # of sros2/policy/schemas/policy.xsd
 RULES = (   # element, what it holds, attribute, of which endpoints
@@ -103,10 +104,8 @@ def security(out: Path, robot: Path = SHIPPED.robot, checkpoint: Path = SHIPPED.
 
 
 def main(args: list[str] | None = None) -> None:
-    try:
+    with one_line_errors(GraphError):
         tyro.cli(security, args=args, prog='trimodal_ros.nodes.security')
-    except (ValueError, OSError, GraphError) as error:
-        raise SystemExit(f'error: {error}') from error
 
 
 if __name__ == '__main__':

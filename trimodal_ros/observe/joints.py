@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections import deque
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -62,21 +63,21 @@ def decode_joints(message, robot: RobotSpec) -> dict[str, float]:
     if len(message.position) != len(names):
         raise JointStateError(f'joint_states: {len(names)} names but {len(message.position)} '
                               'positions', frozenset(ours))
-    positions = dict(zip(names, message.position))
+    positions, twice = dict(zip(names, message.position)), len(told) != len(names)
     for finger in (finger for driven in ours.values() for finger in driven):
-        wrong = _wrong(finger.joint, names, positions)
+        wrong = _wrong(finger.joint, names, positions, twice)
         if wrong:
             raise JointStateError(f'joint_states: joint {finger.joint!r} {wrong}', frozenset(ours))
     return {name: sum(positions[finger.joint] / finger.factor for finger in driven) / len(driven)
             for name, driven in ours.items()}
 
 
-def _wrong(joint: str, names: list[str], positions: dict[str, float]) -> str:
+def _wrong(joint: str, names: list[str], positions: dict[str, float], twice: bool) -> str:
     if joint not in positions:
         return f'is missing, a finger whose gripper has others here; got {names}'
-    if names.count(joint) != 1:
+    if twice and names.count(joint) != 1:
         return f'is named more than once; got {names}'
-    return '' if np.isfinite(positions[joint]) else f'is {positions[joint]}'
+    return '' if math.isfinite(positions[joint]) else f'is {positions[joint]}'
 
 
 class JointHistory:

@@ -25,7 +25,7 @@ SUFFIX = '.safetensors'
 
 def checksums(folder: Path) -> dict[str, str]:
     """Return the SHA-256, in hex, of every tensor file of a folder, by name."""
-    return {file.name: _sha256(file) for file in sorted(Path(folder).glob('*' + SUFFIX))}
+    return {file.name: sha256_of(file) for file in sorted(Path(folder).glob('*' + SUFFIX))}
 
 
 def find_mismatch(folder: Path, recorded: Mapping[str, str]) -> str:
@@ -44,6 +44,7 @@ def find_mismatch(folder: Path, recorded: Mapping[str, str]) -> str:
     return ''
 
 
-def _sha256(file: Path) -> str:
+def sha256_of(file: Path) -> str:
+    """Return the SHA-256 of a file, in hex."""
     with file.open('rb') as stream:
         return hashlib.file_digest(stream, 'sha256').hexdigest()

@@ -43,8 +43,7 @@ def choose(robot: RobotSpec, observation: Observation, proposal: Proposal) -> Tr
     """Return the candidate that lies best: step k at the stamp plus (k + 1) steps."""
     best = proposal.scene_motion_N.argmax()
     chunk_TJ = proposal.chunk_NTJ[best]
-    time_s_T = (1 + np.arange(len(chunk_TJ))) / robot.rate_hz
-    return Trajectory(robot, observation.stamp_ns, time_s_T, chunk_TJ, alignment={
+    return Trajectory.of_chunk(robot, observation.stamp_ns, chunk_TJ, {
         'image_sentence': float(proposal.image_sentence),
         'scene_motion': float(proposal.scene_motion_N[best])})
 

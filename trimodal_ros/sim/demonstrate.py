@@ -26,7 +26,7 @@ import numpy as np
 from .demonstrator import observe_table, plan, Table
 from .kinematics import ReachError
 from .layout import make_layout
-from .lockstep import chunk_trajectory, run_episode
+from .lockstep import run_episode
 from .robot import kinematics, SimulatedRobot
 from .sentences import draw_sentences
 from ..command.message import to_message
@@ -34,6 +34,7 @@ from ..command.pilot import Planner
 from ..record.episode import EpisodeInfo
 from ..record.messages import BAG_TYPES, serialize
 from ..record.qos import LATCHED
+from ..record.selection import TRAJECTORY, TYPES
 from ..record.writer import EpisodeWriter
 from ..spec import Observation, RobotSpec, Trajectory
 
@@ -57,7 +58,7 @@ class Demonstrator:
                                self.simulated.command_D, observation.robot.horizon)
         except ReachError:
             return None
-        return chunk_trajectory(observation, position_TJ)
+        return Trajectory.of_chunk(observation.robot, observation.stamp_ns, position_TJ)
 
     def table(self) -> Table:
         """Return what lies on the table now, for the task at hand."""
@@ -117,10 +118,11 @@ def new_episode(path: Path, robot: RobotSpec) -> Iterator[EpisodeWriter]:
     writer = EpisodeWriter(path, compression='zstd')  # what is rendered has no noise
     try:
         for camera in robot.cameras:
-            writer.add_topic(camera.topic, 'sensor_msgs/msg/Image')
+            writer.add_topic(camera.topic, camera.message_type)
         writer.add_topic('joint_states', 'sensor_msgs/msg/JointState')
         writer.add_topic('instruction', 'std_msgs/msg/String', [LATCHED])
-        writer.add_topic('joint_trajectory', 'trajectory_msgs/msg/JointTrajectory')
+        for group in robot.groups:
+            writer.add_topic(group.topic, TYPES[TRAJECTORY])
         yield writer
     except BaseException:
         writer.discard()

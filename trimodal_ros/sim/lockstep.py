@@ -24,15 +24,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from .layout import Layout
 from .robot import SimulatedRobot
 from ..command.decision import Decision, Rules
 from ..command.message import to_messages
 from ..command.pilot import Pilot, Planner
 from ..record.messages import BAG_TYPES
-from ..spec import NS_PER_S, Observation, RobotSpec, Trajectory
+from ..spec import NS_PER_S, RobotSpec
 
 START_NS = 1_000 * NS_PER_S
 Sink = Callable[[str, int, object], None]
@@ -96,10 +94,3 @@ def _send(simulated: SimulatedRobot, pilot: Pilot, decision: Decision, sink: Sin
     pilot.sent(decision.trajectory, decision.holds)
     for topic, message in messages.items():
         sink(topic, simulated.now_ns, message)
-
-
-def chunk_trajectory(observation: Observation, position_TJ: np.ndarray) -> Trajectory:
-    """Return positions [T, J] at one step after another from the observation on."""
-    robot = observation.robot
-    time_s_T = (1 + np.arange(len(position_TJ))) / robot.rate_hz
-    return Trajectory(robot, observation.stamp_ns, time_s_T, position_TJ)

@@ -193,7 +193,7 @@ def _one(file: Located, known: dict, key: str, keys, make=dict):
 
 
 def _drives(file: Located, known: dict, robot: RobotSpec) -> dict[str, dict[str, float]]:
-    names = [finger.joint for joint in robot.joints for finger in joint.driven]
+    names = [finger.joint for finger in robot.driven]
     keys = {name: Key(_is_drive, 'a joint of the model, or such joints with their factor')
             for name in names}
     given = _one(file, known, 'joints', keys) or {}

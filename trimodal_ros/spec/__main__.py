@@ -26,6 +26,7 @@ from .errors import SpecError
 from .graph.finding import has_errors, summary, table
 from .graph.judge import judge
 from .robot_file import read_robot_file
+from ..command_line import one_line_errors
 
 Remaps = Annotated[tuple[str, ...], tyro.conf.UseAppendAction]
 
@@ -112,15 +113,11 @@ def _write(texts: dict[Path, str]) -> None:
 
 
 def main(args: Annotated[list[str] | None, tyro.conf.Suppress] = None) -> None:
-    try:
+    with one_line_errors(interrupted='interrupted; nothing was written'):
         tyro.extras.subcommand_cli_from_dict(
             {'check': check, 'new': new}, args=args, prog='trimodal_ros.spec',
             description='Robot YAMLs: check one against a live graph, or write a first one from '
                         'what is there.')
-    except (ValueError, OSError) as error:
-        raise SystemExit(f'error: {error}') from error
-    except KeyboardInterrupt:
-        raise SystemExit('interrupted; nothing was written') from None
 
 
 if __name__ == '__main__':

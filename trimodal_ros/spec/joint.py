@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import get_args, Literal
 
 from .errors import SpecError
@@ -79,7 +80,7 @@ class JointSpec:
     def _key(self, limit: str) -> str:
         return limit_key(limit, self.unit)
 
-    @property
+    @cached_property
     def driven(self) -> tuple[Finger, ...]:
         """The joints on topics that this one stands for; the first one is commanded."""
         return self.fingers or (Finger(self.name, 1.0),)

@@ -27,6 +27,7 @@ import numpy as np
 from .camera import CameraSpec
 from .controller import ControllerSpec, TRAJECTORY_CONTROLLER, TRAJECTORY_TOPIC
 from .errors import SpecError
+from .gripper import Finger
 from .joint import JointSpec
 
 NS_PER_S = 1_000_000_000
@@ -56,7 +57,7 @@ class RobotSpec:
                 raise SpecError(f'robot {self.name!r} has no {kind}')
             if len(set(names)) != len(names):
                 raise SpecError(f'robot {self.name!r}: a {kind} is named twice in {names}')
-        driven = [finger.joint for joint in self.joints for finger in joint.driven]
+        driven = [finger.joint for finger in self.driven]
         if len(set(driven)) != len(driven):
             raise SpecError(f'robot {self.name!r}: two of its joints drive the same in {driven}')
         if not self.rate_hz > 0 or self.horizon < 2:
@@ -96,6 +97,22 @@ class RobotSpec:
         """Return positions of the joints as topics name them: a gripper's fingers, not itself."""
         return {finger.joint: float(finger.factor * position)
                 for joint, position in zip(self.joints, position_J) for finger in joint.driven}
+
+    @property
+    def commanded_names(self) -> tuple[str, ...]:
+        """The joints as trajectories name them: of a gripper with fingers the first one."""
+        return tuple(joint.driven[0].joint for joint in self.joints)
+
+    @property
+    def driven(self) -> tuple[Finger, ...]:
+        """All joints as joint states name them."""
+        return tuple(finger for joint in self.joints for finger in joint.driven)
+
+    @property
+    def input_topics(self) -> tuple[str, ...]:
+        """What a policy listens to: images, joints, what it is told and what is commanded."""
+        return (*(camera.topic for camera in self.cameras), 'joint_states', 'instruction',
+                *(group.topic for group in self.groups))
 
     @property
     def step_ns(self) -> int:

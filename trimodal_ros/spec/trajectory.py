@@ -66,8 +66,14 @@ class Trajectory:
             object.__setattr__(self, name, frozen(value))
 
     @classmethod
+    def of_chunk(cls, robot: RobotSpec, stamp_ns: int, position_TJ: np.ndarray,
+                 alignment: Mapping[str, float] = MappingProxyType({})) -> Trajectory:
+        """Return a chunk as a motion: step k at the stamp plus (k + 1) steps of the robot."""
+        time_s_T = (1 + np.arange(len(position_TJ))) / robot.rate_hz
+        return cls(robot, stamp_ns, time_s_T, position_TJ, alignment=alignment)
+
+    @classmethod
     def make_example(cls, robot: RobotSpec | None = None) -> Trajectory:
         robot = robot or RobotSpec.make_example()
-        time_s_T = (1 + np.arange(robot.horizon)) / robot.rate_hz
         middle_J = (robot.lower_J + robot.upper_J) / 2
-        return cls(robot, NS_PER_S, time_s_T, np.tile(middle_J, (robot.horizon, 1)))
+        return cls.of_chunk(robot, NS_PER_S, np.tile(middle_J, (robot.horizon, 1)))

@@ -100,11 +100,10 @@ class ReplayedDecision:
         phase_T = (number + 1 + np.arange(robot.horizon)) / 10
         recorded_TJ = np.outer(np.sin(phase_T), (robot.upper_J - robot.lower_J) / 4)
         planned_TJ = recorded_TJ + 0.01
-        time_s_T = (1 + np.arange(robot.horizon)) / robot.rate_hz
         return cls(
             'example/seed_000000', 'put the red cube on the plate', stamp_ns,
             stamp_ns + NS_PER_S // 100, planned_TJ, recorded_TJ,
-            Trajectory(robot, stamp_ns, time_s_T, planned_TJ),
+            Trajectory.of_chunk(robot, stamp_ns, planned_TJ),
             alignment={'image_sentence': 0.6, 'scene_motion': 0.7, 'scene_recorded': 0.65},
             swapped_TJ=recorded_TJ + 0.3, stages_ms={'transport': 10.0}, age_ms=22.0)
 

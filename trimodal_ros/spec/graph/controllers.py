@@ -38,7 +38,9 @@ WANTED = {  # parameter: value, severity of any other, what it does
     'allow_partial_joints_goal': (
         False, 'warning', 'a trajectory that lacks a joint would be played without it'),
 }
-INTERFACES = ('command_interfaces', 'state_interfaces')
+INTERFACES = {   # of which one must be there
+    'command_interfaces': ('position', 'effort'),   # effort: positions are followed by its gains
+    'state_interfaces': ('position',)}
 NAMES = ('joints', *INTERFACES, *WANTED, 'cmd_timeout')   # and all below constraints
 CONSTRAINTS = 'constraints.'
 
@@ -130,7 +132,7 @@ def _judge(part: str, node: str, robot: RobotSpec, group: ControllerSpec,
 
 
 def _joints(part: str, robot: RobotSpec, group: ControllerSpec, theirs) -> Finding:
-    ours = [joint.driven[0].joint for joint in robot.only(group.joints).joints]
+    ours = robot.only(group.joints).commanded_names
     missing = [name for name in ours if name not in theirs]
     others = [name for name in theirs if name not in ours]
     if not missing and not others:
@@ -144,12 +146,12 @@ def _joints(part: str, robot: RobotSpec, group: ControllerSpec, theirs) -> Findi
 
 
 def _interfaces(part: str, parameters: Mapping) -> Iterator[Finding]:
-    for name in INTERFACES:
+    for name, usable in INTERFACES.items():
         got = list(parameters.get(name) or [])
-        if 'position' in got:
+        if set(usable) & set(got):
             yield Finding('ok', part, name, ', '.join(got))
         else:
-            yield Finding('error', part, name, ', '.join(got) or 'none', 'position',
+            yield Finding('error', part, name, ', '.join(got) or 'none', ' or '.join(usable),
                           'positions are what is planned, checked and sent',
                           f'set {name}: [position] and use hardware that has it')
 

@@ -41,7 +41,7 @@ def judge_joints(robot: RobotSpec, seen: Seen) -> Iterator[Finding]:
     if stream.fault:
         yield Finding('error', PART, 'message', stream.fault, 'a name and a finite position each',
                       'the policy holds for it', "look at the driver's log")
-    expected = [finger.joint for joint in robot.joints for finger in joint.driven]
+    expected = [finger.joint for finger in robot.driven]
     missing = [name for name in expected if name not in stream.positions]
     if missing:
         yield _missing(missing, stream)

@@ -25,7 +25,9 @@ from torch import nn
 from zoo import make_policy, one_step, save, SENTENCES, SMALL, some_images, weights
 
 from trimodal_ros.embed.adapters import add_adapters
+from trimodal_ros.evaluate.replay.offline import Job, planners_of
 from trimodal_ros.plan.checkpoint import CheckpointError, load_checkpoint
+from trimodal_ros.plan.engine import open_policy
 from trimodal_ros.plan.policy import PolicyConfig
 from trimodal_ros.spec import Observation
 from trimodal_ros.train.loop import train
@@ -89,6 +91,22 @@ def test_checkpoint_has_adapters_alone_and_merging_changes_nothing(zoo, so101, t
     assert dict(merged.alignment) == pytest.approx(dict(expected.alignment), abs=1e-5)
     assert weights(loaded.vision.backbone).numel() < before and not loaded.sentences.learns
     assert not any('adapters' in name for name in loaded.state_dict())
+
+
+def test_replay_plans_from_merged_adapters_as_a_node(zoo, so101, tmp_path):
+    """Catches recordings that are judged by other bits than those the node would plan."""
+    policy = make_policy(so101, adapted(zoo))
+    one_step(policy, so101)
+    save(tmp_path / 'checkpoint', policy.eval())
+    seen, threads = Observation.make_example(so101), torch.get_num_threads()
+    try:
+        [planner] = planners_of(Job((tmp_path / 'checkpoint',)))
+        node = open_policy(tmp_path / 'checkpoint', so101)
+        [thought] = planner.think([seen])
+        assert np.array_equal(thought.planned.position_TJ, node.plan(seen).position_TJ)
+    finally:
+        torch.set_num_threads(threads)
+    assert not any('adapters' in name for name in planner.policy.state_dict())
 
 
 def test_rank_of_another_checkpoint_is_refused(zoo, so101, tmp_path):

@@ -32,7 +32,9 @@ from trimodal_ros.evaluate.replay.compare import compare, LEAST_EPISODES
 from trimodal_ros.evaluate.replay.example import make_example
 from trimodal_ros.evaluate.replay.junit import junit_xml
 from trimodal_ros.evaluate.replay.result import Figure
+from trimodal_ros.evaluate.replay.station import PolicyFailed
 from trimodal_ros.evaluate.replay.thresholds import read_thresholds, Threshold, ThresholdError
+from trimodal_ros.nodes.private_graph import GraphError
 from trimodal_ros.paths import share_dir
 from trimodal_ros.record.episode import read_info
 from trimodal_ros.record.reader import read_raw
@@ -54,6 +56,21 @@ def run(*arguments) -> int:
     except SystemExit as ended:
         return ended.code
     return 0
+
+
+@pytest.mark.parametrize('where, failure', [
+    ('trimodal_ros.nodes.replay_judge.judge_through_node', GraphError('no free domain')),
+    ('trimodal_ros.evaluate.replay.__main__.judge_recordings', PolicyFailed('it raised'))])
+def test_what_fails_besides_the_recordings_is_no_verdict(
+        shipped, episodes, monkeypatch, capsys, where, failure):
+    """Catches a node or a policy that failed, which a CI system takes for a threshold passed."""
+    def fail(*given):
+        raise failure
+        yield
+    monkeypatch.setattr(where, fail)
+    mode = 'node' if 'nodes' in where else 'offline'
+    assert run('--bags', episodes, '--checkpoint', shipped, '--mode', mode) == 2
+    assert f'error: {failure}' in capsys.readouterr().err
 
 
 def change_metadata(path, change) -> None:

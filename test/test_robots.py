@@ -22,6 +22,7 @@ from graph import overrides, rclpy, spinning, wait_for
 import numpy as np
 import pytest
 from sensor_msgs.msg import Image, JointState
+import yaml
 
 from benchmarks.robots import CountingRobot, run_lockstep, scene_files, SEED
 from benchmarks.untrained import save_untrained
@@ -35,6 +36,8 @@ from trimodal_ros.sim.lockstep import run_episode, START_NS
 from trimodal_ros.sim.rollout import PolicyPlanner
 from trimodal_ros.sim.scene_file import INSTALL, read_scene
 from trimodal_ros.spec import NS_PER_S, RobotSpec, SpecError
+from trimodal_ros.spec.graph.controllers import judge_controller
+from trimodal_ros.spec.graph.seen import Endpoint, Seen, TRAJECTORY
 from trimodal_ros.spec.urdf import apply_urdf_limits
 from trimodal_ros.spec.urdf_file import find_urdf
 
@@ -140,6 +143,21 @@ def test_controller_file_plays_what_the_robot_is_sent(scene):
         if scene.robot.controllers:
             assert group.name == controller.name
             assert group.topic == f'{controller.name}/joint_trajectory'
+
+
+@pytest.mark.parametrize('name', SCENES)
+def test_shipped_controllers_pass_spec_check(name):
+    """Catches a controller YAML that is shipped, and called wrong by the package's own check."""
+    robot = RobotSpec.from_yaml(SCENES[name].parents[1] / 'robots' / f'{name}.yaml')
+    nodes = yaml.safe_load((SCENES[name].parents[1] / 'controllers' / f'{name}.yaml').read_text())
+    for group in robot.groups:
+        told = nodes[group.name]['ros__parameters']
+        seen = Seen(1.0, subscribers={group.topic: [Endpoint(f'/{group.name}', TRAJECTORY)]},
+                    parameters={f'/{group.name}': told})
+        findings = list(judge_controller(robot, group, seen))
+        assert {'command_interfaces', 'state_interfaces', 'joints'} <= {
+            each.about for each in findings}
+        assert not [each for each in findings if each.severity in ('error', 'warning')]
 
 
 def test_controller_file_without_its_parameters_is_refused(tmp_path):

@@ -36,10 +36,10 @@ POLL_S = 0.1
 
 
 class Paced:
-    """Plays at a pace; ``behind_s`` is how much longer than it should it took so far."""
+    """Plays at a pace; what is played late sets the pace anew."""
 
     def __init__(self, playback: Playback, rate: float, stop: threading.Event):
-        self.playback, self.pace, self.behind_s = playback, Pace(rate), 0.0
+        self.playback, self.pace = playback, Pace(rate)
         self._stop = stop
 
     def begin(self, path: Path, time_ns: int) -> None:
@@ -52,7 +52,6 @@ class Paced:
             self.playback.tell_time(self.pace.now_ns)
             wait(self._stop, min(left_s, CLOCK_S))
         if left_s < -BEHIND_S:
-            self.behind_s -= left_s
             self.pace.begin(recorded.received_ns)
         wait(self._stop, 0.0)
         self.playback.tell_time(recorded.received_ns)

@@ -85,7 +85,8 @@ class CheckpointLoader:
 
     async def _on_load(self, request, response):
         def take_over(commander: Commander, folder: str) -> None:
-            folder = parameter(self._node, CHECKPOINT)   # not an empty one
+            if not folder:
+                raise ValueError(f'parameter {CHECKPOINT!r} is empty')
             commander.decider.take_over(self._load(folder, commander.pilot.robot))
 
         def kept(commander: Commander) -> str:

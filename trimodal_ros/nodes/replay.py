@@ -77,14 +77,12 @@ class NodeEpisode:
     """
     What a node decided in one recording.
 
-    ``fault`` says why it could not be judged, or not to its end; '' if it could. ``behind_s`` is
-    how much longer than asked for it took to play it at a rate.
+    ``fault`` says why it could not be judged, or not to its end; '' if it could.
     """
 
     path: Path
     decisions: list[ReplayedDecision]
     fault: str = ''
-    behind_s: float = 0.0
 
 
 def replay_through_node(paths: list[Path], checkpoint: Path, how: NodeReplay,
@@ -143,31 +141,29 @@ class Stage:
         """Play a recording to the node from its beginning and return what it decided."""
         self._hearing, self._decided = Hearing(str(path), self._robot), []
         playback = Playback(self._conductor.node, self._robot.input_topics)
-        fault, behind_s = '', 0.0
+        fault = ''
         self._conductor.transition(Transition.TRANSITION_CONFIGURE)
         follower = Follower(self._conductor.node, POLICY, self._stop)
         try:
-            behind_s = self._play(path, playback, follower)
+            self._play(path, playback, follower)
         except EpisodeError as error:
             fault = str(error)
         decisions = self._end(playback, follower)
         if self.rate == 0.0:   # its clock stood still while it thought
             decisions = [replace(each, age_ms=None) for each in decisions]
-        return NodeEpisode(path, decisions, fault, behind_s)
+        return NodeEpisode(path, decisions, fault)
 
-    def _play(self, path: Path, playback: Playback, follower: Follower) -> float:
+    def _play(self, path: Path, playback: Playback, follower: Follower) -> None:
         playback.open(path)
         self._meet(path, playback)
         if self.rate == 0.0:
             play_bag(path, Stepped(playback, follower, self._stop, self._conductor.activate))
-            behind_s = 0.0
         else:
-            behind_s = self._play_paced(path, playback, follower)
+            self._play_paced(path, playback, follower)
         progress = follower.ask()
         if not progress.decisions:
             raise EpisodeError(f'{path}: the node had nothing to decide on: '
                                f'{progress.held_for or progress.not_ready}')
-        return behind_s
 
     def _meet(self, path: Path, playback: Playback) -> None:
         """Wait until the node has found what is to be played."""
@@ -176,7 +172,7 @@ class Stage:
             raise EpisodeError(f'{path}: the node does not hear {unheard}, as it was recorded: is '
                                "its QoS another than the node's?")
 
-    def _play_paced(self, path: Path, playback: Playback, follower: Follower) -> float:
+    def _play_paced(self, path: Path, playback: Playback, follower: Follower) -> None:
         player, is_over = Paced(playback, self.rate, self._stop), threading.Event()
         follower.begin(playback.published)
 
@@ -191,7 +187,6 @@ class Stage:
             finally:
                 is_over.set()
             activating.result()
-        return player.behind_s
 
     def _end(self, playback: Playback, follower: Follower) -> list[ReplayedDecision]:
         """Return what was decided, once it is all here, and let go of the recording."""

@@ -101,10 +101,8 @@ class BatchPlanner:
         position_BJ, command_BJ = (torch.tensor(
             np.stack([getattr(each, name) for each in observations]), dtype=torch.float32,
             device=policy.device) for name in ('position_J', 'command_J'))
-        maps = policy.vision.features(images)
-        z_image_BD = policy.vision.project(maps)
-        state_BS = policy.normalizer.state(position_BJ, command_BJ)
-        seen = _Seen(observations, maps, z_image_BD, state_BS, command_BJ)
+        maps, z_image_BD = policy.vision(images)
+        seen = _Seen(observations, maps, z_image_BD, position_BJ, command_BJ)
         scene, chunks = self._decode(seen, [each.instruction for each in observations])
         planned = self._choose(seen, scene, chunks)
         others = dict.fromkeys(range(len(planned)))
@@ -118,14 +116,13 @@ class BatchPlanner:
         """Return the scene, with the sentences told, and the candidates [N, T, J] of each."""
         policy = self.policy
         z_text_BD = torch.cat([self._read(sentence) for sentence in sentences])
-        context_BF, z_fused_BD = policy.decoder(seen.maps, seen.z_image_BD, z_text_BD,
-                                                seen.state_BS)
-        scene = Scene(context_BF, seen.z_image_BD, z_text_BD, z_fused_BD)
+        scene = policy.relate(seen.maps, seen.z_image_BD, z_text_BD, seen.position_BJ,
+                              seen.command_BJ)
         if policy.decoder.samples:
             return scene, [policy.sample(one, seen.command_BJ[row:row + 1], each.stamp_ns)
                            for row, (one, each) in enumerate(
                                zip(_singly(scene), seen.observations))]
-        chunk_BTJ = policy.normalizer.chunk_to_rad(policy.decoder.decode(context_BF),
+        chunk_BTJ = policy.normalizer.chunk_to_rad(policy.decoder.decode(scene.context_BF),
                                                    seen.command_BJ)
         return scene, list(chunk_BTJ[:, None])
 
@@ -157,14 +154,14 @@ class _Seen(NamedTuple):
     observations: Sequence[Observation]
     maps: Mapping[str, torch.Tensor]
     z_image_BD: torch.Tensor
-    state_BS: torch.Tensor
+    position_BJ: torch.Tensor
     command_BJ: torch.Tensor
 
     def rows(self, rows: list[int]) -> _Seen:
         """Return some of the batch."""
         return _Seen([self.observations[row] for row in rows],
                      {name: map_BKhw[rows] for name, map_BKhw in self.maps.items()},
-                     self.z_image_BD[rows], self.state_BS[rows], self.command_BJ[rows])
+                     self.z_image_BD[rows], self.position_BJ[rows], self.command_BJ[rows])
 
 
 def _singly(scene: Scene) -> list[Scene]:

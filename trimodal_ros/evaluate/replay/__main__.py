@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 import sys
 import time
@@ -29,10 +30,11 @@ from .junit import junit_xml
 from .offline import Job, judge_recordings, Outcome, sentences_of
 from .recorded import judge_recorded
 from .result import Result
-from .station import Settings
+from .station import PolicyFailed, Settings
 from .table import describe
 from .thresholds import read_thresholds
 from ..page import write_json, write_whole
+from ...command_line import describe_error
 from ...plan.checkpoint import content_hash
 from ...progress import progress_bar
 from ...record.episode import find_episodes
@@ -90,8 +92,8 @@ def replay(bags: list[Path], checkpoint: Path, baseline: Path | None = None,
         result = _replay(paths, job, mode, rate, workers, thresholds)
         print(describe(result))
         _write(result, job.robot(), json_file, html, junit)
-    except (ValueError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
+    except (ValueError, OSError, PolicyFailed, BrokenProcessPool) as error:
+        print(f'error: {describe_error(error)}', file=sys.stderr)
         return WRONG
     if result.failures:
         return THRESHOLD_PASSED
@@ -137,7 +139,7 @@ def _through_node(paths: list[Path], job: Job, rate: float) -> Iterator[Outcome]
     try:
         yield from judge_through_node(paths, job, rate)
     except GraphError as error:
-        raise SystemExit(f'error: {error}') from error
+        raise ValueError(str(error)) from error   # exits as what can't be judged
 
 
 def _write(result: Result, robot, json_file: Path | None, html: Path | None,

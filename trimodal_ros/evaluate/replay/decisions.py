@@ -25,14 +25,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 import re
-from typing import get_args, Literal
+from typing import Literal
 
 import numpy as np
 
 from ...spec import NS_PER_S, RobotSpec, Trajectory
 
 Status = Literal['commanded', 'refused', 'late']
-STATUSES = get_args(Status)
 LATE = 'late'
 # How refusals begin: command/pilot.py, limits.py, arm.py, chunk.py, guard.py and workspace.py.
 LIMITS = re.compile(r"joint '(?P<joint>[^']*)'(, before|: the plan)")
@@ -42,8 +41,6 @@ BEGINNINGS = {LATE: re.compile('late'), 'limits': LIMITS,
               'workspace': re.compile('frame '), 'not a plan': re.compile('position_TJ')}
 OTHER = 'other'
 REASONS = (*BEGINNINGS, OTHER)
-# Cosines: of what was seen and said with each other, and of both with a motion.
-ALIGNMENTS = ('image_sentence', 'scene_motion', 'scene_recorded')
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +53,9 @@ class ReplayedDecision:
     1 to T steps, in rad; ``recorded_TJ`` what was commanded then. Both are NaN where that is not
     known: past the end of the recording, and of a plan that was only heard, what it was too late
     for. ``trajectory`` is what the node would send, None where nothing; ``refusal`` says why the
-    plan may not be sent, the trajectory then is a hold. ``alignment`` has some of ALIGNMENTS.
-    ``swapped_TJ`` is the plan for another sentence, None where it was not asked for.
+    plan may not be sent, the trajectory then is a hold. ``alignment`` has cosines, by the names
+    in ``catalogue``. ``swapped_TJ`` is the plan for another sentence, None where it was not asked
+    for.
     ``stages_ms`` as of a Decision; ``age_ms`` is how old the oldest image was when the command
     went out, None where thinking took no time, as offline.
     """

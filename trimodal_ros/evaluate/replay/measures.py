@@ -117,16 +117,6 @@ def disagreement(before_TJ: np.ndarray, planned_TJ: np.ndarray, steps: float) ->
     return np.abs(planned_TJ - carried_on(before_TJ, steps))
 
 
-def boundary_jump(before_TJ: np.ndarray, planned_TJ: np.ndarray, steps: float) -> np.ndarray:
-    """
-    Return the jump [J] where a plan takes over: its first step, from where the other is then.
-
-    >>> boundary_jump(np.array([[0.0], [1.0]]), np.array([[1.25], [9.0]]), 1).tolist()
-    [0.25]
-    """
-    return disagreement(before_TJ, planned_TJ, steps)[0]
-
-
 def jerk(position_NJ: np.ndarray, rate_hz: float) -> np.ndarray:
     """
     Return |jerk| [N - 3, J] in rad/s^3 by third differences (Flash and Hogan 1985 minimise it).

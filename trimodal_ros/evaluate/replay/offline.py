@@ -35,7 +35,8 @@ from .station import Settings
 from ...command.frame import FramePosition
 from ...observe.instruction import normalize_instruction
 from ...plan.batch import BatchPlanner
-from ...plan.checkpoint import check_fits, load_checkpoint, read_config
+from ...plan.checkpoint import check_fits, read_config
+from ...plan.engine import Engine, open_policy, trained_for
 from ...plan.normalize import JointStatistics
 from ...record.bag_metadata import message_counts
 from ...record.episode import EpisodeError, read_info, read_metadata
@@ -43,6 +44,7 @@ from ...record.image_topics import image_topics
 from ...spec import NS_PER_S, RobotSpec
 
 _WORKER = {}
+ENGINE = Engine(device='cpu')   # as a node has: with more threads sums have another order
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,7 @@ class Job:
 
     def robot(self) -> RobotSpec:
         """Return the robot all checkpoints are for. Raises CheckpointError, or SpecError."""
-        robot, *others = (RobotSpec.from_dict(read_config(path)['robot'])
-                          for path in self.checkpoints)
+        robot, *others = map(trained_for, self.checkpoints)
         for path, other in zip(self.checkpoints[1:], others):
             check_fits(path, other, robot)
         if self.urdf:
@@ -121,19 +122,27 @@ def sentences_of(paths: list[Path]) -> tuple[str, ...]:
 
 def judge_recordings(paths: list[Path], job: Job, workers: int) -> Iterator[Outcome]:
     """
-    Yield what comes of recordings, as they are done.
+    Yield what comes of recordings, as they are done; torch has one thread meanwhile.
 
     Raises CheckpointError or SpecError before any is read.
     """
+    threads = torch.get_num_threads()
+    try:
+        yield from _judged(paths, job, workers)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _judged(paths: list[Path], job: Job, workers: int) -> Iterator[Outcome]:
     job.robot()
     for checkpoint in job.checkpoints:
-        load_checkpoint(checkpoint)   # here, where the reason isn't lost
+        read_config(checkpoint)   # of an exported policy: refused, its layers can't be looked at
     if workers == 1 or len(paths) == 1:
-        threads = torch.get_num_threads()
         _start(job)
         yield from map(judge_recording, paths)
-        torch.set_num_threads(threads)
         return
+    for checkpoint in job.checkpoints:
+        open_policy(checkpoint, engine=ENGINE)   # here, where the reason isn't lost
     context = multiprocessing.get_context('spawn')
     pool = ProcessPoolExecutor(min(workers, len(paths)), context, _start, (job,))
     try:
@@ -143,10 +152,14 @@ def judge_recordings(paths: list[Path], job: Job, workers: int) -> Iterator[Outc
         pool.shutdown(cancel_futures=True)
 
 
+def planners_of(job: Job) -> list[BatchPlanner]:
+    """Return what plans, by checkpoint, as a node on the CPU would."""
+    return [BatchPlanner(open_policy(path, engine=ENGINE)) for path in job.checkpoints]
+
+
 def _start(job: Job) -> None:
-    torch.set_num_threads(1)   # as the node has: sums come out otherwise in another order
     _WORKER['job'], _WORKER['robot'] = job, job.robot()
-    _WORKER['planners'] = [BatchPlanner(load_checkpoint(path)) for path in job.checkpoints]
+    _WORKER['planners'] = planners_of(job)
 
 
 def judge_recording(path: Path) -> Outcome:

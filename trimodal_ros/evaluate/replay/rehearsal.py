@@ -61,11 +61,9 @@ class Foresight:
         self.content_hash, self.sentences = policy.content_hash, policy.sentences
         self.stopwatch, self._planner = policy.stopwatch, planner
         self.thoughts: dict[int, Thought] = {}
-        self.surprises = 0     # what was not foreseen
 
     def plan(self, observation: Observation) -> Trajectory:
         if id(observation) not in self.thoughts:
-            self.surprises += 1
             self.thoughts[id(observation)] = self._planner.think([observation])[0]
         planned = self.thoughts[id(observation)].planned
         if isinstance(planned, SpecError):

@@ -2,7 +2,7 @@
 # make teleop  you move the robot, or take over from a policy (ARGS=--policy)
 # make record  you record episodes, by keys
 # make robots  files to simulate the other robots of config/scenes with, 290 MB
-# make test    every test
+# make test    every test; installs files of other robots (290 MB), Chromium and an npm package too
 # make help    the rest
 PYTHON ?= python3
 VENV ?= .venv
@@ -24,7 +24,7 @@ help:
 	@echo 'make setup        virtual environment in $(VENV) and the system GL libraries'
 	@echo 'make lint         ruff'
 	@echo 'make reference    doc/reference and security/policies, from the code'
-	@echo 'make figures      lockstep figures of the README into $(OUT)/figures'
+	@echo 'make figures      lockstep figures of doc/reference/figures.md into $(OUT)/figures'
 	@echo 'make figures-ros  figures through ROS in real time into $(OUT)/figures'
 	@echo 'make benchmark-alignment  what alignment is worth, hours; needs make checkpoint'
 	@echo 'make benchmark-latency    age, overhead and time from fault to hold, 30 min; leave the machine alone'
@@ -34,7 +34,7 @@ help:
 	@echo 'make soak                 an hour of tasks and faults: memory, threads, holds'
 	@echo 'make retrain      watch a weak policy, take over, train on that, compare: under an hour'
 	@echo 'make check-lerobot        exports in the hands of the real lerobot, 5 GB into $(LEROBOT)'
-	@echo 'make checkpoint   demonstrate, train, correct, train: the shipped checkpoint, under 2 h'
+	@echo 'make checkpoint   demonstrate, train, correct, train: the shipped checkpoint, 1 to 1.5 h on two cores'
 
 setup: $(READY) gl
 
@@ -94,13 +94,20 @@ lint: $(READY)
 reference: setup
 	$(BIN)/python -m trimodal_ros.nodes.reference
 
+LOCKSTEP := $(BIN)/python -m trimodal_ros.evaluate rollout --checkpoint $(CHECKPOINT)
+
 figures: setup
-	$(BIN)/python -m trimodal_ros.evaluate rollout --checkpoint $(CHECKPOINT) --episodes 200 --json $(OUT)/figures/lockstep.json
-	$(BIN)/python -m trimodal_ros.evaluate rollout --checkpoint $(CHECKPOINT) --episodes 200 --swap-instruction --json $(OUT)/figures/swap.json
-	$(BIN)/python -m trimodal_ros.evaluate rollout --checkpoint $(CHECKPOINT) --episodes 200 --templates config/instructions/heldout.txt --json $(OUT)/figures/heldout.json
+	$(LOCKSTEP) --episodes 200 --json $(OUT)/figures/lockstep.json
+	$(LOCKSTEP) --episodes 200 --swap-instruction --json $(OUT)/figures/swap.json
+	$(LOCKSTEP) --episodes 200 --templates config/instructions/heldout.txt --json $(OUT)/figures/heldout.json
+	for n in 2 4 5 6 8; do $(LOCKSTEP) --episodes 200 --seed 1500000 --replan-steps $$n \
+	  --json $(OUT)/figures/steps_$$n.json || exit; done
+	for n in 6 2; do for how in "--blending none" "--blending prefix" "--blending ensemble" \
+	  "--on-limit clamp"; do $(LOCKSTEP) --episodes 100 --seed 1700000 --replan-steps $$n $$how \
+	  --json "$(OUT)/figures/$$how $$n.json" || exit; done; done
 
 figures-ros: setup
-	$(BIN)/python -m trimodal_ros.evaluate rollout --checkpoint $(CHECKPOINT) --episodes 50 --ros --json $(OUT)/figures/ros.json
+	$(LOCKSTEP) --episodes 50 --ros --json $(OUT)/figures/ros.json
 
 # The shipped checkpoint; each command goes on where it was interrupted.
 WORK ?= $(OUT)/checkpoint

@@ -78,7 +78,7 @@ def test_info_says_what_lerobot_looks_for(dataset):
     assert info['codebase_version'] == 'v3.0' and info['fps'] == 10
     assert (info['total_episodes'], info['total_frames'], info['total_tasks']) == (2, 21, 2)
     assert info['features']['action']['names'] == list(ROBOT.joint_names)
-    assert info['features']['action']['info'] == {'unit': 'rad'}
+    assert info['features']['action']['info'] == {'units': ['rad'] * 3}
     assert info['features']['observation.images.side']['shape'] == [64, 96, 3]
     assert (dataset / info['data_path'].format(chunk_index=0, file_index=0)).is_file()
     assert (dataset / info['video_path'].format(

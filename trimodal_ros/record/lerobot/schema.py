@@ -59,7 +59,7 @@ def stamp_names(robot: RobotSpec) -> list[str]:
 def make_features(robot: RobotSpec, videos: Mapping[str, dict], dtype: str) -> dict[str, dict]:
     """Return the features of an export; ``videos`` has each camera's shape and encoding."""
     joints = {'dtype': dtype, 'shape': [len(robot.joints)], 'names': list(robot.joint_names),
-              'info': {'unit': 'rad'}}
+              'info': {'units': [joint.unit for joint in robot.joints]}}
     one = {'shape': [1], 'names': None}
     names = stamp_names(robot)
     return {

@@ -15,9 +15,12 @@
 """Small versions of the benchmarks: they run, go on where they were, print their tables."""
 
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+import yaml
 
 from benchmarks import (
     alignment,
@@ -25,11 +28,14 @@ from benchmarks import (
     central,
     gradients,
     loss_memory,
+    moved_camera,
     paired,
     ranking,
     replay_page,
 )
+from trimodal_ros.paths import shipped
 from trimodal_ros.plan.checkpoint import load_checkpoint, save_checkpoint
+from trimodal_ros.sim.scene_file import read_tabletop, shipped_scene
 from trimodal_ros.spec import Observation
 
 
@@ -53,6 +59,20 @@ def test_alignment_arms_differ_in_alignment_only():
         assert arm.weights.language_language == alignment.DEFAULT.language_language
     off = alignment.WITHOUT.on()
     assert set(off) == {'action_generation', 'language_language'}
+
+
+def test_moved_camera_is_all_that_differs(tmp_path):
+    """Catches a scene that is harder for another reason, or a camera that stays."""
+    path = tmp_path / 'new' / 'scene.yaml'
+    moved_camera.write(path, by_m=(0.0, 0.05, -0.01))
+    assert read_tabletop(path).robot == shipped_scene().robot
+    moved, before = (yaml.safe_load(scene.read_text()) for scene in (path, shipped().scene))
+    front, was = moved['cameras'].pop('front'), before['cameras'].pop('front')
+    for key in ('from_m', 'at_m'):
+        assert np.allclose(np.subtract(front.pop(key), was.pop(key)), [0.0, 0.05, -0.01])
+    for file in moved_camera.FILES:
+        assert Path(moved.pop(file)) == (shipped().scene.parent / before.pop(file)).resolve()
+    assert (front, moved) == (was, before)
 
 
 def test_loss_memory_prints_a_row_a_size(capsys):

@@ -26,7 +26,7 @@ import trimodal_ros
 PACKAGE = Path(trimodal_ros.__file__).parent
 ROOMS = ('spec', 'observe', 'embed', 'plan', 'command', 'record', 'sim', 'train', 'evaluate',
          'export', 'nodes')
-LEAVES = ('command_line', 'paths', 'progress', 'stopwatch')  # used anywhere, use no room
+LEAVES = ('command_line', 'paths', 'progress', 'stopwatch', 'workers')  # use no room
 ROS = {'rclpy', 'rcl_interfaces', 'builtin_interfaces', 'sensor_msgs', 'std_msgs', 'std_srvs',
        'trajectory_msgs', 'diagnostic_msgs', 'lifecycle_msgs', 'rosgraph_msgs',
        'ament_index_python'}

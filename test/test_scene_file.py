@@ -19,7 +19,7 @@ import pytest
 
 from trimodal_ros.paths import shipped
 from trimodal_ros.sim.model import robot_model
-from trimodal_ros.sim.scene_file import read_scene
+from trimodal_ros.sim.scene_file import read_scene, read_tabletop
 from trimodal_ros.spec import SpecError
 
 URDF = """
@@ -78,6 +78,12 @@ def test_an_arm_of_ones_own_is_a_urdf_and_two_yamls(write):
     assert model.nu == 1 and model.body('arm').id and model.nmesh == 1
     assert scene.home_D.tolist() == [0.5] and model.actuator('turn').ctrlrange.tolist() == [-1, 1]
     assert not model.geom_contype.any()
+
+
+def test_tasks_need_a_table(write):
+    """Catches episodes that break in every worker where there is nothing to be put anywhere."""
+    with pytest.raises(SpecError, match='scene.yaml: no tabletop'):
+        read_tabletop(write())
 
 
 @pytest.mark.parametrize('before, after, complaint', [

@@ -27,10 +27,12 @@ from .search import search
 from ..command.blend import Blending
 from ..command.decision import OnLimit, Rules
 from ..command_line import one_line_errors
+from ..paths import shipped
 from ..plan.checkpoint import load_checkpoint, read_config
 from ..plan.engine import identity
 from ..sim.sentences import read_templates
 
+SCENE = shipped().scene
 DEFAULT_TEMPLATE = 'put the {object} on the {place}'
 
 
@@ -38,7 +40,7 @@ def rollout(checkpoint: Path, json_file: Annotated[Path | None, tyro.conf.arg(na
             episodes: int = 200, seed: int = 1_000_000, templates: Path | None = None,
             swap_instruction: bool = False, ros: bool = False, workers: int = 2,
             replan_steps: int = 6, candidates: int = 1, blending: Blending = 'none',
-            on_limit: OnLimit = 'refuse') -> None:
+            on_limit: OnLimit = 'refuse', scene: Path = SCENE) -> None:
     """
     Measure closed-loop success on the simulated table, with a Wilson 95 % interval.
 
@@ -55,30 +57,33 @@ def rollout(checkpoint: Path, json_file: Annotated[Path | None, tyro.conf.arg(na
         sentence is carried out. More than 1 needs a decoder that samples.
     :param blending: How plans go together, as the node's parameter of that name.
     :param on_limit: What becomes of a plan outside the limits, as the node's parameter.
+    :param scene: Scene YAML: the table, and the robot on it.
     """
     from .rollout import make_trials, run_trials, summarize
     ways = {'candidates': candidates, 'blending': blending, 'on_limit': on_limit}
     sentences = [DEFAULT_TEMPLATE] if templates is None else read_templates(templates)
     trials = make_trials(episodes, seed, sentences, swap_instruction)
     if ros:
-        figures = _through_ros(checkpoint, trials, replan_steps, ways)
+        figures = _through_ros(checkpoint, trials, replan_steps, ways, scene)
     else:
         figures = summarize(run_trials(
             checkpoint, trials, workers, replan_steps, candidates=candidates,
-            rules=Rules(blending=blending, on_limit=on_limit)))
+            rules=Rules(blending=blending, on_limit=on_limit), scene=scene))
     figures = {'checkpoint': identity(checkpoint), 'seed': seed, 'ros': ros,
-               'swap_instruction': swap_instruction, 'replan_steps': replan_steps,
-               **ways, **figures}
+               'scene': scene.name,
+               'swap_instruction': swap_instruction, 'replan_steps': replan_steps, **ways,
+               **figures}
     print(describe(figures))
     if json_file is not None:
         write_json(json_file, figures)
 
 
-def _through_ros(checkpoint: Path, trials: list, replan_steps: int, ways: dict) -> dict:
+def _through_ros(checkpoint: Path, trials: list, replan_steps: int, ways: dict,
+                 scene: Path) -> dict:
     from ..nodes.private_graph import GraphError  # a command may reach right
     from ..nodes.ros_rollout import run_trials_through_ros
     try:
-        return run_trials_through_ros(checkpoint, trials, replan_steps, ways)
+        return run_trials_through_ros(checkpoint, trials, replan_steps, ways, scene)
     except GraphError as error:
         raise SystemExit(f'error: {error}') from error
 

@@ -17,15 +17,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-import multiprocessing
 from pathlib import Path
 
 import numpy as np
 
 from .statistics import wilson_interval
 from ..command.decision import Rules
+from ..paths import shipped
 from ..plan.engine import Engine, open_policy
 from ..plan.policy import Policy
 from ..progress import progress_bar
@@ -34,9 +33,13 @@ from ..sim.layout import Layout, make_layout, Task
 from ..sim.lockstep import run_episode
 from ..sim.robot import SimulatedRobot
 from ..sim.rollout import PolicyPlanner
+from ..sim.scene import Scene
+from ..sim.scene_file import read_tabletop
 from ..sim.sentences import say
+from ..workers import worker_pool
 
 _WORKER = {}
+SCENE = shipped().scene
 
 
 @dataclass(frozen=True)
@@ -86,46 +89,48 @@ def make_trials(episodes: int, seed: int, templates: Sequence[str], swap: bool) 
     return trials
 
 
-def check_planner(checkpoint: Path, replan_steps: int, candidates: int = 1) -> None:
+def check_planner(checkpoint: Path, replan_steps: int, candidates: int = 1,
+                  scene: Path = SCENE) -> None:
     """
-    Raise here the CheckpointError or ValueError that every worker would.
+    Raise here the CheckpointError, SpecError or ValueError that every worker would.
 
     A process that fails at its start breaks its pool or session, and the reason is lost.
     """
-    PolicyPlanner(_load(checkpoint, candidates), replan_steps)
+    PolicyPlanner(_load(checkpoint, candidates, read_tabletop(scene)), replan_steps)
 
 
-def _load(checkpoint: Path, candidates: int) -> Policy:
-    policy = open_policy(checkpoint, engine=Engine(device='cpu'))
+def _load(checkpoint: Path, candidates: int, scene: Scene) -> Policy:
+    policy = open_policy(checkpoint, scene.robot, engine=Engine(device='cpu'))
     policy.candidates = candidates
     return policy
 
 
 def run_trials(checkpoint: Path, trials: list[Trial], workers: int, replan_steps: int,
-               max_steps: int = 100, candidates: int = 1,
-               rules: Rules | None = None) -> list[TrialResult]:
+               max_steps: int = 100, candidates: int = 1, rules: Rules | None = None,
+               scene: Path = SCENE) -> list[TrialResult]:
     """Run trials on several processes, with a progress bar; results in order."""
-    check_planner(checkpoint, replan_steps, candidates)
+    check_planner(checkpoint, replan_steps, candidates, scene)
     jobs = [(run_trial, trial, replan_steps, max_steps, rules) for trial in trials]
-    return run_jobs(jobs, checkpoint, workers, candidates)
+    return run_jobs(jobs, checkpoint, workers, candidates, scene)
 
 
-def run_jobs(jobs: list[tuple], checkpoint: Path, workers: int, candidates: int = 1) -> list:
+def run_jobs(jobs: list[tuple], checkpoint: Path, workers: int, candidates: int = 1,
+             scene: Path = SCENE) -> list:
     """
     Call functions on several processes, each with a simulated robot and the policy.
 
     A job is a function and its further arguments: function(simulated, policy, *arguments).
     """
-    context = multiprocessing.get_context('spawn')
-    with ProcessPoolExecutor(workers, context, _start, (checkpoint, candidates)) as pool:
+    with worker_pool(workers, _start, checkpoint, candidates, scene) as pool:
         done = pool.map(_call, jobs)
         return list(progress_bar(done, total=len(jobs), desc='rollouts', unit='ep'))
 
 
-def _start(checkpoint: Path, candidates: int) -> None:
+def _start(checkpoint: Path, candidates: int, scene: Path) -> None:
     import torch
     torch.set_num_threads(1)
-    _WORKER['both'] = SimulatedRobot(BAG_TYPES), _load(checkpoint, candidates)
+    table = read_tabletop(scene)
+    _WORKER['both'] = SimulatedRobot(BAG_TYPES, table), _load(checkpoint, candidates, table)
 
 
 def _call(job: tuple[Callable, ...]):

@@ -37,7 +37,7 @@ TIMEOUT_S = 10.0  # 100 decision steps
 
 
 def run_trials_through_ros(checkpoint: Path, trials: list[Trial], replan_steps: int,
-                           ways: Mapping[str, object]) -> dict:
+                           ways: Mapping[str, object], scene: Path) -> dict:
     """
     Run trials one after another; figures as in lockstep, with latencies.
 
@@ -45,12 +45,13 @@ def run_trials_through_ros(checkpoint: Path, trials: list[Trial], replan_steps: 
 
     Raises GraphError when a node fails, CheckpointError or ValueError before any is started.
     """
-    check_planner(checkpoint, replan_steps, ways.get('candidates', 1))
+    check_planner(checkpoint, replan_steps, ways.get('candidates', 1), scene)
     enter_private_graph()
     with tempfile.TemporaryDirectory(prefix='trimodal_ros_') as folder:
         robot = write_robot_yaml(checkpoint, Path(folder))
         with simulated_session(
                 checkpoint, robot, Path(folder) / 'log',
+                scene=scene,
                 replan_period_s=replan_period_s(robot, replan_steps), **ways) as conductor:
             pairs = [(trial, _run(conductor, trial))
                      for trial in progress_bar(trials, desc='rollouts through ROS', unit='ep')]

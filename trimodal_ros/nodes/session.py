@@ -27,14 +27,14 @@ from ..spec import RobotSpec
 
 @contextmanager
 def simulated_session(checkpoint: Path, robot: Path, log_dir: Path, record_to: Path | None = None,
-                      **policy_parameters) -> Iterator[Conductor]:
+                      scene: Path | None = None, **policy_parameters) -> Iterator[Conductor]:
     """
     Start the processes on this process's graph and configure the policy; end them on leaving.
 
-    Yields the conductor, with the policy active.
+    Yields the conductor, with the policy active. Without ``scene`` it is the shipped one.
     """
     with NodeProcesses(log_dir) as processes:
-        processes.start('simulated_robot', {})
+        processes.start('simulated_robot', {} if scene is None else {'scene': scene})
         processes.start('policy', {'checkpoint': checkpoint, 'robot': robot,
                                    'dry_run': False, **policy_parameters})
         if record_to is not None:

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from .collect import Collection
 
 CONFIG = share_dir() / 'config'
-ROBOT = shipped().robot
+SCENE = shipped().scene
 GL_PACKAGES = 'libegl1 libegl-mesa0 libgl1-mesa-dri'
 DEFAULT_PATIENCE = Patience()
 TEMPLATES = CONFIG / 'instructions' / 'train.txt'
 
 
-def demonstrate(out: Path, episodes: int, seed: int = 0, workers: int = 2, robot: Path = ROBOT,
+def demonstrate(out: Path, episodes: int, seed: int = 0, workers: int = 2, scene: Path = SCENE,
                 templates: Path = TEMPLATES, noise: bool = True) -> None:
     """
     Record episodes of the scripted demonstrator, for training.
@@ -45,17 +45,17 @@ def demonstrate(out: Path, episodes: int, seed: int = 0, workers: int = 2, robot
     :param episodes: How many; seeds run from ``seed`` on. Those already there are kept.
     :param seed: Layout of the first episode.
     :param workers: Processes, each with a simulator of its own.
-    :param robot: Robot YAML.
+    :param scene: Scene YAML: the table, and the robot on it.
     :param templates: Sentence templates, one a line, with {object} and {place}.
     :param noise: Push the arm off its plan now and then, so that recovering is shown too.
     """
     from .collect import Collection
-    share = _collect(Collection(out, robot, templates, noise=noise), seed, episodes, workers)
+    share = _collect(Collection(out, scene, templates, noise=noise), seed, episodes, workers)
     print(f'{episodes} episodes in {out}; {100 * share:.1f} % ended in success')
 
 
 def correct(checkpoint: Path, out: Path, episodes: int, seed: int = 0, workers: int = 2,
-            robot: Path = ROBOT, templates: Path = TEMPLATES, replan_steps: int = 4) -> None:
+            scene: Path = SCENE, templates: Path = TEMPLATES, replan_steps: int = 4) -> None:
     """
     Record an on-policy round: a checkpoint commands, the demonstrator labels what it meets.
 
@@ -64,18 +64,18 @@ def correct(checkpoint: Path, out: Path, episodes: int, seed: int = 0, workers: 
     :param episodes: How many; seeds run from ``seed`` on. Those already there are kept.
     :param seed: Layout of the first episode.
     :param workers: Processes, each with a simulator and a policy of its own.
-    :param robot: Robot YAML.
+    :param scene: Scene YAML: the table, and the robot on it.
     :param templates: Sentence templates, one a line, with {object} and {place}.
     :param replan_steps: Steps of each chunk that are carried out.
     """
     from .collect import Collection
-    share = _collect(Collection(out, robot, templates, checkpoint, replan_steps), seed, episodes,
+    share = _collect(Collection(out, scene, templates, checkpoint, replan_steps), seed, episodes,
                      workers)
     print(f'{episodes} episodes in {out}; the policy succeeded in {100 * share:.1f} %')
 
 
 def watch(checkpoint: Path, out: Path, episodes: int, seed: int = 0, workers: int = 2,
-          robot: Path = ROBOT, templates: Path = TEMPLATES, replan_steps: int = 4,
+          scene: Path = SCENE, templates: Path = TEMPLATES, replan_steps: int = 4,
           patience: Patience = DEFAULT_PATIENCE) -> None:
     """
     Record a policy that a scripted person watches: who takes over when it gets nowhere.
@@ -88,13 +88,13 @@ def watch(checkpoint: Path, out: Path, episodes: int, seed: int = 0, workers: in
     :param episodes: How many; seeds run from ``seed`` on. Those already there are kept.
     :param seed: Layout of the first episode.
     :param workers: Processes, each with a simulator and a policy of its own.
-    :param robot: Robot YAML.
+    :param scene: Scene YAML: the table, and the robot on it.
     :param templates: Sentence templates, one a line, with {object} and {place}.
     :param replan_steps: Steps of each chunk that are carried out.
     :param patience: When the person takes over, and gives back.
     """
     from .collect import Collection
-    collection = Collection(out, robot, templates, checkpoint, replan_steps, patience=patience)
+    collection = Collection(out, scene, templates, checkpoint, replan_steps, patience=patience)
     share = _collect(collection, seed, episodes, workers)
     alone = sum(not read_info(collection.path(s)).interventions
                 for s in range(seed, seed + episodes))
@@ -113,13 +113,13 @@ def _collect(collection: Collection, seed: int, episodes: int, workers: int) -> 
 def _check_readable(collection: Collection) -> None:
     """Raise here what every worker would: the pool it breaks loses the reason."""
     from .rollout import PolicyPlanner
+    from .scene_file import read_tabletop
     from .sentences import read_templates
     from ..plan.checkpoint import load_checkpoint
-    from ..spec import RobotSpec
-    robot = RobotSpec.from_yaml(collection.robot)
+    scene = read_tabletop(collection.scene)
     read_templates(collection.templates)
     if collection.checkpoint is not None:
-        policy = load_checkpoint(collection.checkpoint, robot=robot)
+        policy = load_checkpoint(collection.checkpoint, robot=scene.robot)
         PolicyPlanner(policy, collection.replan_steps)
 
 

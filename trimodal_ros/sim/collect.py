@@ -16,14 +16,14 @@
 
 from __future__ import annotations
 
-from concurrent.futures import as_completed, ProcessPoolExecutor
+from concurrent.futures import as_completed
 from dataclasses import dataclass
-import multiprocessing
 from pathlib import Path
 
 from .demonstrate import record_episode
 from .robot import SimulatedRobot
 from .rollout import PolicyPlanner
+from .scene_file import read_scene
 from .sentences import read_templates
 from .watched import Patience, record_watched_episode
 from ..plan.checkpoint import load_checkpoint
@@ -32,7 +32,7 @@ from ..record.episode import read_info
 from ..record.lock import locked
 from ..record.messages import BAG_TYPES
 from ..record.writer import put_partial_away
-from ..spec import RobotSpec
+from ..workers import worker_pool
 
 _WORKER = {}
 
@@ -47,7 +47,7 @@ class Collection:
     """
 
     out: Path
-    robot: Path
+    scene: Path
     templates: Path
     checkpoint: Path | None = None
     replan_steps: int = 4
@@ -77,8 +77,7 @@ def collect(collection: Collection, seeds: range, workers: int) -> float:
 
 
 def _record_all(collection: Collection, seeds: list[int], workers: int) -> None:
-    context = multiprocessing.get_context('spawn')
-    pool = ProcessPoolExecutor(workers, context, initializer=_start, initargs=(collection,))
+    pool = worker_pool(workers, _start, collection)
     try:
         futures = [pool.submit(_record, seed) for seed in seeds]
         bar = progress_bar(as_completed(futures), total=len(futures), desc='episodes', unit='ep')
@@ -92,8 +91,7 @@ def _start(collection: Collection) -> None:
     import torch
     torch.set_num_threads(1)
     _WORKER['collection'] = collection
-    _WORKER['simulated'] = SimulatedRobot(BAG_TYPES)
-    _WORKER['robot'] = RobotSpec.from_yaml(collection.robot)
+    _WORKER['simulated'] = SimulatedRobot(BAG_TYPES, read_scene(collection.scene))
     _WORKER['templates'] = read_templates(collection.templates)
     if collection.checkpoint is not None:
         _WORKER['policy'] = load_checkpoint(collection.checkpoint, 'cpu')
@@ -101,8 +99,8 @@ def _start(collection: Collection) -> None:
 
 def _record(seed: int) -> bool:
     collection = _WORKER['collection']
-    common = (collection.path(seed), _WORKER['simulated'], _WORKER['robot'], seed,
-              _WORKER['templates'])
+    simulated = _WORKER['simulated']
+    common = (collection.path(seed), simulated, simulated.scene.robot, seed, _WORKER['templates'])
     if collection.checkpoint is None:
         return record_episode(*common, 'demonstration', noise=collection.noise)
     policy = _WORKER['policy']

@@ -120,6 +120,15 @@ def read_scene(path: str | Path) -> Scene:
     return scene
 
 
+def read_tabletop(path: str | Path) -> Scene:
+    """Return a scene that tasks can be done in. Raises SpecError as read_scene, or without."""
+    scene = read_scene(path)
+    if scene.tabletop is None:
+        raise SpecError(f'{path}: no tabletop in this scene, so no task; '
+                        f'{shipped().scene.name} has one')
+    return scene
+
+
 def _parts(file: Located, known: dict) -> dict:
     """Return what does not depend on the robot."""
     return {

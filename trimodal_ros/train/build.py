@@ -22,11 +22,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 import hashlib
 import json
-import multiprocessing
 from pathlib import Path
 import shutil
 
@@ -37,6 +35,7 @@ from ..record.bag_metadata import message_counts
 from ..record.episode import EpisodeError, of_other_robot, read_info
 from ..record.moments import Moment, read_commanded, read_labelled, Sampling
 from ..spec import RobotSpec
+from ..workers import worker_pool
 
 VERSION = 3   # raise it when the same episodes give other frames, or other files
 EPISODES = 'episodes.json'
@@ -71,8 +70,8 @@ def build(part: Path, episodes: Mapping[Path, str], recipe: Recipe, workers: int
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     jobs = [(path, partial / str(number), recipe) for number, path in enumerate(episodes)]
-    context, told = multiprocessing.get_context('spawn'), []
-    with ProcessPoolExecutor(workers, context) as pool:
+    told = []
+    with worker_pool(workers) as pool:
         done = pool.map(_read_episode, jobs, chunksize=max(1, min(4, len(jobs) // workers)))
         bar = progress_bar(done, total=len(jobs), desc='cache', unit='ep')
         for (path, folder, _), about in zip(jobs, bar):

@@ -21,9 +21,8 @@ A process loads the checkpoints once and judges one recording after another.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import as_completed, ProcessPoolExecutor
+from concurrent.futures import as_completed
 from dataclasses import dataclass, field
-import multiprocessing
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +41,7 @@ from ...record.bag_metadata import message_counts
 from ...record.episode import EpisodeError, read_info, read_metadata
 from ...record.image_topics import image_topics
 from ...spec import NS_PER_S, RobotSpec
+from ...workers import worker_pool
 
 _WORKER = {}
 ENGINE = Engine(device='cpu')   # as a node has: with more threads sums have another order
@@ -143,8 +143,7 @@ def _judged(paths: list[Path], job: Job, workers: int) -> Iterator[Outcome]:
         return
     for checkpoint in job.checkpoints:
         open_policy(checkpoint, engine=ENGINE)   # here, where the reason isn't lost
-    context = multiprocessing.get_context('spawn')
-    pool = ProcessPoolExecutor(min(workers, len(paths)), context, _start, (job,))
+    pool = worker_pool(min(workers, len(paths)), _start, job)
     try:
         for done in as_completed([pool.submit(judge_recording, path) for path in paths]):
             yield done.result()

@@ -32,7 +32,7 @@ help:
 	@echo 'make benchmark-takeover   how smoothly the command changes hands, 5 min; leave the machine alone'
 	@echo 'make benchmark-deployment what plans fastest on this machine, 3 min; leave the machine alone'
 	@echo 'make soak                 an hour of tasks and faults: memory, threads, holds'
-	@echo 'make retrain      watch a weak policy, take over, train on that, compare: under an hour'
+	@echo 'make retrain      a camera was moved: watch, take over, train on that, compare: half an hour'
 	@echo 'make check-lerobot        exports in the hands of the real lerobot, 5 GB into $(LEROBOT)'
 	@echo 'make checkpoint   demonstrate, train, correct, train: the shipped checkpoint, 1 to 1.5 h on two cores'
 
@@ -128,32 +128,34 @@ checkpoint: setup
 	  --initial $(WORK)/third --out $(WORK)/fourth --steps 5000 --start-steps 0
 	@echo 'the new checkpoint is $(WORK)/fourth; models/ is left as it is'
 
-# What doc/how-to/retraining.md shows: the on-policy round as a user with a real arm does it. A weak
-# policy of few demonstrations is watched, a scripted person takes over when it gets nowhere, and
-# what was recorded of that goes into the next one. Goes on where it was interrupted.
+# What doc/how-to/retraining.md shows: the on-policy round as a user with a real arm does it. Somebody
+# bumped the front camera, which makes the policy weak; a scripted person takes over when it gets
+# nowhere, and what was recorded of that goes into the next one. Goes on where it was interrupted.
 ROUND ?= $(OUT)/retrain
+BUMPED := $(ROUND)/scene.yaml
 ROLLOUT := $(BIN)/python -m trimodal_ros.evaluate rollout --episodes 200 --seed 1900000
-NEXT := --initial $(ROUND)/weak --steps 1500 --start-steps 0
+NEXT := $(TRAIN) --episodes $(ROUND)/watched --initial $(CHECKPOINT) --steps 1000 --start-steps 0
+PAIRED := $(BIN)/python -m benchmarks.paired
 
 retrain: setup
-	$(SIM) demonstrate --out $(ROUND)/demonstrations --episodes 200
-	$(TRAIN) --episodes $(ROUND)/demonstrations --out $(ROUND)/weak --steps 1200
-	$(SIM) watch --checkpoint $(ROUND)/weak --out $(ROUND)/watched --episodes 300 --seed 40000
-	$(TRAIN) --episodes $(ROUND)/demonstrations $(ROUND)/watched $(NEXT) --out $(ROUND)/retrained
-	$(ROLLOUT) --checkpoint $(ROUND)/weak --json $(ROUND)/weak.json
-	$(ROLLOUT) --checkpoint $(ROUND)/retrained --json $(ROUND)/retrained.json
-	$(BIN)/python -m benchmarks.paired --first $(ROUND)/weak.json --second $(ROUND)/retrained.json
+	$(BIN)/python -m benchmarks.moved_camera --out $(BUMPED) --by-m 0.0 0.05 0.0
+	$(SIM) watch --checkpoint $(CHECKPOINT) --scene $(BUMPED) --out $(ROUND)/watched --episodes 200 \
+	  --seed 40000
+	$(NEXT) --out $(ROUND)/retrained
+	$(ROLLOUT) --checkpoint $(CHECKPOINT) --scene $(BUMPED) --json $(ROUND)/weak.json
+	$(ROLLOUT) --checkpoint $(ROUND)/retrained --scene $(BUMPED) --json $(ROUND)/retrained.json
+	$(PAIRED) --first $(ROUND)/weak.json --second $(ROUND)/retrained.json
 
-# What the recordings are worth beside more training without them, and the weights beside none.
+# What the takeovers are worth beside the policy's own successes alone, and the weights beside none;
+# and what is left of it where the camera was before.
 retrain-control: retrain
-	$(TRAIN) --episodes $(ROUND)/demonstrations $(NEXT) --out $(ROUND)/control
-	$(TRAIN) --episodes $(ROUND)/demonstrations $(ROUND)/watched $(NEXT) --out $(ROUND)/unweighted \
-	  --before-s 0 --frame-weights.intervention 1 --frame-weights.policy 1
-	$(ROLLOUT) --checkpoint $(ROUND)/control --json $(ROUND)/control.json
-	$(ROLLOUT) --checkpoint $(ROUND)/unweighted --json $(ROUND)/unweighted.json
-	$(BIN)/python -m benchmarks.paired --first $(ROUND)/control.json --second $(ROUND)/retrained.json
-	$(BIN)/python -m benchmarks.paired --first $(ROUND)/unweighted.json \
-	  --second $(ROUND)/retrained.json
+	$(NEXT) --out $(ROUND)/own --frame-weights.intervention 0
+	$(NEXT) --out $(ROUND)/unweighted --before-s 0 --frame-weights.intervention 1 \
+	  --frame-weights.policy 1
+	for name in own unweighted; do $(ROLLOUT) --checkpoint $(ROUND)/$$name --scene $(BUMPED) \
+	  --json $(ROUND)/$$name.json && $(PAIRED) --first $(ROUND)/$$name.json \
+	  --second $(ROUND)/retrained.json || exit; done
+	$(ROLLOUT) --checkpoint $(ROUND)/retrained --json $(ROUND)/before.json
 
 # What doc/explanation/alignment.md shows; hours on two cores, goes on where it was interrupted.
 HELD_OUT := $(WORK)/held_out

@@ -114,7 +114,7 @@ class Soak:
         self._said = ''
         self.faults = {'deactivated': (self._deactivate, conductor.activate),
                        'stopped': (lambda: conductor.trigger('policy/stop'),
-                                   lambda: conductor.trigger('policy/resume')),
+                                   self._resume),
                        'told nothing': (lambda: conductor.say(''), self._say),
                        'sensors silent': (self._silence, self._end_silence)}
 
@@ -136,11 +136,15 @@ class Soak:
         """Do what an operator does when the policy stopped by itself: note it, let it go on."""
         if self.watch.stopped_by == STRAY:
             self.figures['stopped'].append(self.watch.stopped_by)
-            resumed = self._wait(lambda: self.conductor.call(
-                Trigger, 'policy/resume', Trigger.Request()).success, RESUMES_WITHIN_S)
-            if not resumed:
-                raise ConductorError(f'the policy stays stopped for {RESUMES_WITHIN_S} s')
+            self._resume()
             self.watch.stopped_by = ''
+
+    def _resume(self) -> None:
+        """Ask until it may: on a busy machine an input may be stale just then."""
+        resumed = self._wait(lambda: self.conductor.call(
+            Trigger, 'policy/resume', Trigger.Request()).success, RESUMES_WITHIN_S)
+        if not resumed:
+            raise ConductorError(f'the policy stays stopped for {RESUMES_WITHIN_S} s')
 
     def _disturb(self, name: str) -> None:
         if not self.watch.is_moving():

@@ -14,21 +14,6 @@
 
 """ROS 2 executables: shells round the rooms before this one."""
 
-import ctypes
-
-M_ARENA_MAX = -8  # malloc.h of glibc
-
-
-def share_one_heap() -> None:
-    """
-    Have the threads of this process allocate from one heap, where the C library is glibc.
-
-    It gives them up to eight heaps a core, and each of those that DDS's threads use is cut up into
-    pieces for itself: memory creeps up for hours though nothing leaks (benchmarks/soak.py).
-    """
-    mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
-    if mallopt is not None:
-        mallopt(M_ARENA_MAX, 1)
-
+from .heap import share_one_heap
 
 share_one_heap()  # before libraries are imported, which start threads

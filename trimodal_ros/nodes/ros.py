@@ -38,6 +38,7 @@ from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Header, String
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
+from .heap import HeapTrim
 from .help_text import help_text
 from ..command.message import MessageTypes
 from ..command_line import one_line_errors
@@ -81,8 +82,10 @@ def run_node(make_node: type[Node], args: list[str] | None = None) -> None:
             node = make_node()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
+        trim = HeapTrim()
         while not stop.is_set() and rclpy.ok():
             _spin_once(executor, node)
+            trim.tick()
     finally:
         if node is not None:
             node.close()

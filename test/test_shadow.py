@@ -263,6 +263,6 @@ def test_shadow_is_judged_as_if_it_had_begun_with_the_active_one(make_bench):
     shadow.offer(old, before, bench.commander.decider.told)
     wait_for(lambda: outlet.reports or outlet.told, 'the shadow')
     [(other, age_ms)] = outlet.reports
-    assert other.refusal == '' and age_ms == 0.0
+    assert not other.refusal and age_ms == 0.0
     np.testing.assert_array_equal(other.trajectory.position_TJ, decision.trajectory.position_TJ)
     shadow.close()

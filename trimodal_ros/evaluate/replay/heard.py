@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 
 from .decisions import heard_chunk, ReplayedDecision, unknown_chunk
-from ...command.decision import STAGES
+from ...command.decision import Refusal, STAGES
 from ...command.guard import SCORES
 from ...command.message import addressed, from_message
 from ...observe.stamp import stamp_ns
@@ -104,7 +104,8 @@ class Hearing:
     def _decision(self, message) -> ReplayedDecision:
         stamp, status, values = stamp_ns(message.header.stamp), message.status[0], _values(message)
         plan, sent = self._plans.pop(stamp, None), self._sent.pop(stamp, None)
-        refusal = '' if status.message == 'commanded' else status.message
+        refusal = Refusal() if status.message == 'commanded' else Refusal(
+            values.get('reason', 'other'), status.message, values.get('joint', ''))
         planned_TJ = unknown_chunk(self._robot)
         if plan is not None:
             planned_TJ = plan.position_TJ

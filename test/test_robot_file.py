@@ -117,14 +117,15 @@ def test_limits_come_from_the_urdf_where_the_yaml_has_none(tmp_path):
 def test_the_yaml_says_which_urdf(tmp_path, monkeypatch):
     """Catches a URDF looked for where the process happens to be, or a package not found."""
     monkeypatch.chdir('/')
-    assert read_robot_file(write(tmp_path)).urdf == tmp_path / 'bench.urdf'
+    path = write(tmp_path)
+    assert read_robot_file(path).urdf == (tmp_path / 'bench.urdf').read_text()
     package = tmp_path / 'install' / 'share' / 'bench_description'
     package.mkdir(parents=True)
     path = write(tmp_path, ('bench.urdf', 'package://bench_description/bench.urdf'))
     assert 'source the workspace' in refusal(path)[0]
     (tmp_path / 'bench.urdf').rename(package / 'bench.urdf')
     monkeypatch.setenv('AMENT_PREFIX_PATH', f'/nowhere:{tmp_path / "install"}')
-    assert read_robot_file(path).urdf == package / 'bench.urdf'
+    assert read_robot_file(path).urdf == (package / 'bench.urdf').read_text()
 
 
 FULL = RobotSpec(

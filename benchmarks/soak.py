@@ -39,12 +39,13 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 import tyro
 
-from benchmarks.rig import HEAR_ALL_QOS, Received
+from benchmarks.rig import Received
 from benchmarks.soak_verdict import describe, judge
 from trimodal_ros.command.decider import STRAY
 from trimodal_ros.evaluate.page import write_json
 from trimodal_ros.nodes.conductor import Conductor, ConductorError
 from trimodal_ros.nodes.private_graph import enter_private_graph, NodeProcesses
+from trimodal_ros.nodes.ros import HEAR_ALL_QOS
 from trimodal_ros.nodes.ros_rollout import write_robot_yaml
 from trimodal_ros.nodes.session import attached_session
 from trimodal_ros.paths import share_dir, shipped

@@ -32,7 +32,6 @@ import time
 
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from trajectory_msgs.msg import JointTrajectory
 
 from .bag_player import Paced, play_bag, Stepped
@@ -40,6 +39,7 @@ from .conductor import Conductor
 from .follower import Follower
 from .playback import Playback
 from .private_graph import enter_private_graph, GraphError, NodeProcesses
+from .ros import HEAR_ALL_QOS
 from .ros_rollout import write_robot_yaml
 from ..evaluate.replay.decisions import ReplayedDecision
 from ..evaluate.replay.heard import Hearing, TOPICS
@@ -47,7 +47,6 @@ from ..record.episode import EpisodeError
 from ..spec import RobotSpec
 
 POLICY = 'policy'
-HEAR_ALL_QOS = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
 MEET_S = 10.0        # for the node to find what is played
 ARRIVE_S = 10.0      # for the last decision to come
 POLL_S = 0.005

@@ -54,6 +54,7 @@ SIGNAL_POLL_S = 0.1
 SENSOR_QOS = qos_profile_sensor_data
 COMMAND_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 HEAR_COMMANDS_QOS = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
+HEAR_ALL_QOS = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
 LATCHED_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                          durability=DurabilityPolicy.TRANSIENT_LOCAL)
 

@@ -205,8 +205,5 @@ def with_recorded(path: Path, robot: RobotSpec, decisions: Iterable[ReplayedDeci
     for each in [coming, *waiting] if coming is not None else []:
         replay.chunks.ask(each.stamp_ns)
         asked[each.stamp_ns] = each
-    known_ns = replay.chunks.end(replay.now_ns)
-    for stamp, chunk_TJ in replay.chunks.finished():
-        ends_ns_T = stamp + robot.step_ns * (1 + np.arange(robot.horizon))
-        chunk_TJ[ends_ns_T > known_ns] = np.nan
+    for stamp, chunk_TJ in replay.chunks.rest(replay.now_ns):
         yield replace(asked.pop(stamp), recorded_TJ=chunk_TJ)

@@ -21,9 +21,9 @@ from pathlib import Path
 
 from .replay import NodeReplay, replay_through_node
 from ..evaluate.replay.offline import Job, named, Outcome
-from ..evaluate.replay.recorded import end_of, judge_heard
+from ..evaluate.replay.recorded import judge_heard
 from ..evaluate.replay.recording import Recording
-from ..record.episode import EpisodeError
+from ..record.episode import end_of, EpisodeError
 
 
 def judge_through_node(paths: list[Path], job: Job, rate: float) -> Iterator[Outcome]:
@@ -52,5 +52,4 @@ def judge_through_node(paths: list[Path], job: Job, rate: float) -> Iterator[Out
             faults[episode.path] = faults.get(episode.path) or episode.fault
     for path, recording in recordings.items():
         whole = len(judged[path]) == len(job.checkpoints)
-        yield Outcome.of(recording, end_of(recording), judged[path] if whole else (),
-                         faults[path])
+        yield Outcome.of(recording, end_of(path), judged[path] if whole else (), faults[path])

@@ -33,7 +33,7 @@ from ...command.decision import Refusal, STAGES
 from ...command.guard import SCORES
 from ...command.message import addressed, from_message
 from ...observe.stamp import stamp_ns
-from ...record.episode import EpisodeError
+from ...record.episode import end_of, EpisodeError
 from ...record.moments import Replay
 from ...record.reader import read_messages
 from ...spec import RobotSpec, SpecError, Trajectory
@@ -193,7 +193,8 @@ def with_recorded(path: Path, robot: RobotSpec, decisions: Iterable[ReplayedDeci
     """
     replay, waiting, asked = Replay(path, robot), iter(decisions), {}
     coming = next(waiting, None)
-    for topic, time_ns, message in read_messages(path, replay.topics):
+    motion = ['joint_states', *(group.topic for group in robot.groups)]
+    for topic, time_ns, message in read_messages(path, motion):
         while coming is not None and coming.decided_ns <= time_ns:
             if coming.stamp_ns not in asked:
                 replay.chunks.ask(coming.stamp_ns)
@@ -205,5 +206,5 @@ def with_recorded(path: Path, robot: RobotSpec, decisions: Iterable[ReplayedDeci
     for each in [coming, *waiting] if coming is not None else []:
         replay.chunks.ask(each.stamp_ns)
         asked[each.stamp_ns] = each
-    for stamp, chunk_TJ in replay.chunks.rest(replay.now_ns):
+    for stamp, chunk_TJ in replay.chunks.rest(end_of(path)):
         yield replace(asked.pop(stamp), recorded_TJ=chunk_TJ)

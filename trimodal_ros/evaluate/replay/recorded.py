@@ -25,7 +25,7 @@ from .judge import Judge, Judged
 from .offline import Job, Outcome
 from .recording import Recording
 from ...plan.checkpoint import content_hash
-from ...record.episode import read_metadata
+from ...record.episode import end_of
 from ...spec import RobotSpec
 
 
@@ -45,7 +45,7 @@ def judge_recorded(paths: list[Path], job: Job) -> Iterator[Outcome]:
         except (ValueError, OSError, KeyError) as error:
             yield Outcome.unread(path, error)
         else:
-            yield Outcome.of(recording, end_of(recording), judged)
+            yield Outcome.of(recording, end_of(path), judged)
 
 
 def judge_heard(recording: Recording, decisions: Sequence[ReplayedDecision], job: Job,
@@ -54,9 +54,4 @@ def judge_heard(recording: Recording, decisions: Sequence[ReplayedDecision], job
     judge = Judge(job.yardstick(recording.path, robot), recording.start_ns)
     for decision in with_recorded(recording.path, robot, decisions):
         judge.add(decision)
-    return judge.end(end_of(recording))
-
-
-def end_of(recording: Recording) -> int:
-    """Return when a recording ends, in ns."""
-    return recording.start_ns + read_metadata(recording.path)['duration']['nanoseconds']
+    return judge.end(end_of(recording.path))

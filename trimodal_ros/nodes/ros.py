@@ -21,6 +21,7 @@ from collections.abc import Callable
 import signal
 import sys
 import threading
+import time
 import traceback
 
 from builtin_interfaces.msg import Duration, Time
@@ -119,6 +120,14 @@ class SpinThread:
         self._stop.set()
         self._thread.join()
         self._node.destroy_node()
+
+
+def wait_until(condition: Callable, seconds: float, pause_s: float):
+    """Return the condition's value once it is true, or after that time whatever it is."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()) and time.monotonic() < deadline:
+        time.sleep(pause_s)
+    return value
 
 
 def stop_signals() -> threading.Event:

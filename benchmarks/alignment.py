@@ -39,13 +39,13 @@ from trimodal_ros.evaluate.rollout import make_trials, run_trials, summarize
 from trimodal_ros.evaluate.statistics import mean_interval, wilson_interval
 from trimodal_ros.paths import shipped
 from trimodal_ros.plan.checkpoint import load_checkpoint
+from trimodal_ros.spec.topics import LABEL_TOPIC
 from trimodal_ros.train.batches import BatchSource
 from trimodal_ros.train.cache import open_frames
 from trimodal_ros.train.loop import train, TrainingSettings
 from trimodal_ros.train.objective import TaskWeights
 
 ROBOT = shipped().robot
-LABEL_TOPIC = 'demonstration'
 GALLERY = 1000
 ROLLOUT_SEED = 1_600_000
 REPLAN_STEPS = 6

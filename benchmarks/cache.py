@@ -45,6 +45,7 @@ from trimodal_ros.record.qos import LATCHED
 from trimodal_ros.record.sensor_messages import image_message, joint_state_message
 from trimodal_ros.record.writer import EpisodeWriter
 from trimodal_ros.spec import NS_PER_S, RobotSpec, Trajectory
+from trimodal_ros.spec.topics import LABEL_TOPIC
 from trimodal_ros.train.cache import open_frames
 from trimodal_ros.train.parts import CACHE_DIR
 
@@ -172,7 +173,7 @@ def read_bytes(root: Path) -> float:
 def build(root: Path, workers: int) -> dict:
     """Build the cache; the largest process is one of the readers, or this one."""
     started = time.perf_counter()
-    frames = open_frames([root], RobotSpec.from_yaml(ROBOT), 'demonstration', workers)
+    frames = open_frames([root], RobotSpec.from_yaml(ROBOT), LABEL_TOPIC, workers)
     build_s = time.perf_counter() - started
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     largest_kib = max(each.ru_maxrss for each in used)

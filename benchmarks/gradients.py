@@ -30,11 +30,11 @@ from torch import nn
 import tyro
 
 from trimodal_ros.plan.checkpoint import load_checkpoint
+from trimodal_ros.spec.topics import LABEL_TOPIC
 from trimodal_ros.train.batches import BatchSource
 from trimodal_ros.train.cache import open_frames
 from trimodal_ros.train.objective import Objective, TaskWeights
 
-LABEL_TOPIC = 'demonstration'
 MEMORY = 512
 DEFAULT_WEIGHTS = TaskWeights()
 

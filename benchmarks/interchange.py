@@ -53,7 +53,6 @@ ASTRIBOT_SETTINGS = ImportSettings(state='joints_dict.joints_position_state',
                                    action='joints_dict.joints_position_command')
 ENCODINGS = (Encoding(), Encoding(pixel_format='yuv444p'),
              *([] if os.geteuid() == 0 else [Encoding('av1', 30)]))  # refused to root
-LABELS = 'demonstration'
 
 
 @dataclass(frozen=True)

@@ -37,11 +37,11 @@ from trimodal_ros.evaluate.gallery import choose_moments
 from trimodal_ros.plan.checkpoint import load_checkpoint
 from trimodal_ros.plan.policy import Policy
 from trimodal_ros.spec import Observation
+from trimodal_ros.spec.topics import LABEL_TOPIC
 from trimodal_ros.train.batches import Batch, collect
 from trimodal_ros.train.cache import Frames, open_frames
 from trimodal_ros.train.objective import embed
 
-LABEL_TOPIC = 'demonstration'
 BATCH, RESAMPLES = 64, 2000
 
 

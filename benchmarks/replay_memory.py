@@ -109,9 +109,9 @@ def _judge(path: Path, checkpoint: Path) -> Use:
     began_s = time.monotonic()
     [outcome] = judge_recordings([path], job, workers=1)
     result = put_together([outcome], job.robot(), ['of the checkpoint'], {}, 'offline')
-    if outcome.fault:
-        raise ValueError(outcome.fault)
+    if result.faults:
+        raise ValueError(result.faults[0].fault)
     size = sum(file.stat().st_size for file in path.iterdir())
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return Use(size / 1e9, result.decisions, outcome.duration_s, time.monotonic() - began_s,
+    return Use(size / 1e9, result.decisions, result.duration_s, time.monotonic() - began_s,
                peak_mb)

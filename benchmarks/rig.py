@@ -34,7 +34,6 @@ import time
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 import numpy as np
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
 from trajectory_msgs.msg import JointTrajectory
@@ -43,7 +42,7 @@ from benchmarks.cameras import CameraRun, run_cameras
 from benchmarks.circling import make_robot, START_J, write_checkpoint
 from trimodal_ros.nodes.conductor import Conductor
 from trimodal_ros.nodes.private_graph import NodeProcesses
-from trimodal_ros.nodes.ros import ROS_TYPES, SENSOR_QOS
+from trimodal_ros.nodes.ros import HEAR_ALL_QOS, ROS_TYPES, SENSOR_QOS, wait_until
 from trimodal_ros.observe.stamp import stamp_ns
 from trimodal_ros.record.sensor_messages import joint_state_message
 from trimodal_ros.sim.controller import Refused, TrajectoryController
@@ -56,7 +55,6 @@ HOLD_ENDS_WITHIN_S = 0.8     # a plan goes on for longer than braking takes
 PATIENCE_S = 60.0
 SENTENCE = 'put the red cube on the left plate'
 STOP_TOPIC, STOP_TOPIC_HZ = 'stop', 10
-HEAR_ALL_QOS = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
 
 
 class RigError(RuntimeError):
@@ -204,11 +202,9 @@ class Rig:
 
     def wait(self, condition: Callable[[], object], what: str):
         """Return the condition's value when it is true; raise RigError when it never is."""
-        deadline = time.monotonic() + PATIENCE_S
-        while not (value := condition()):
-            if time.monotonic() > deadline:
-                raise RigError(f'waited {PATIENCE_S:g} s in vain for {what}')
-            time.sleep(0.002)
+        value = wait_until(condition, PATIENCE_S, 0.002)
+        if not value:
+            raise RigError(f'waited {PATIENCE_S:g} s in vain for {what}')
         return value
 
     def count_frames(self) -> tuple[dict[str, int], dict[str, int]]:

@@ -37,13 +37,13 @@ from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 import tyro
 
-from benchmarks.rig import HEAR_ALL_QOS
 from benchmarks.untrained import RandomChunks, save_untrained
 from trimodal_ros.command.decision import MODEL_STAGES, Rules
 from trimodal_ros.evaluate.page import write_json
 from trimodal_ros.evaluate.statistics import summarize_ms
 from trimodal_ros.nodes.conductor import Conductor, count_decisions, TaskResult
 from trimodal_ros.nodes.private_graph import enter_private_graph, NodeProcesses
+from trimodal_ros.nodes.ros import HEAR_ALL_QOS
 from trimodal_ros.paths import share_dir, shipped
 from trimodal_ros.progress import progress_bar
 from trimodal_ros.record.messages import BAG_TYPES

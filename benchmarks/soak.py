@@ -35,16 +35,16 @@ import time
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 import numpy as np
-from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 import tyro
 
-from benchmarks.rig import HEAR_ALL_QOS, Received
+from benchmarks.rig import Received
 from benchmarks.soak_verdict import describe, judge
 from trimodal_ros.command.decider import STRAY
 from trimodal_ros.evaluate.page import write_json
 from trimodal_ros.nodes.conductor import Conductor, ConductorError
 from trimodal_ros.nodes.private_graph import enter_private_graph, NodeProcesses
+from trimodal_ros.nodes.ros import HEAR_ALL_QOS, wait_until
 from trimodal_ros.nodes.ros_rollout import write_robot_yaml
 from trimodal_ros.nodes.session import attached_session
 from trimodal_ros.paths import share_dir, shipped
@@ -62,6 +62,7 @@ WORDINGS = 4                # of each task: the policy keeps what it has read, u
 HELD_WITHIN_S = 1.0         # of the end of what the fault takes to be known
 MOVES_AGAIN_WITHIN_S = 10.0
 RESUMES_WITHIN_S = 60.0      # once its inputs are back
+POLL_S = 0.005
 MOVING_NS = 800_000_000     # a plan comes more often
 
 
@@ -141,9 +142,8 @@ class Soak:
 
     def _resume(self) -> None:
         """Ask until it may: on a busy machine an input may be stale just then."""
-        resumed = self._wait(lambda: self.conductor.call(
-            Trigger, 'policy/resume', Trigger.Request()).success, RESUMES_WITHIN_S)
-        if not resumed:
+        if not wait_until(lambda: self.conductor.ask('policy/resume').success,
+                          RESUMES_WITHIN_S, POLL_S):
             raise ConductorError(f'the policy stays stopped for {RESUMES_WITHIN_S} s')
 
     def _disturb(self, name: str) -> None:
@@ -152,22 +152,13 @@ class Soak:
         inject, mend = self.faults[name]
         began_ns = time.time_ns()
         inject()
-        held = self._wait(lambda: self.watch.is_held_since(began_ns), HELD_WITHIN_S)
+        held = wait_until(lambda: self.watch.is_held_since(began_ns), HELD_WITHIN_S, POLL_S)
         held_ms = (self.watch.newest.at_ns - began_ns) / 1e6 if held else None
         self.figures['holds'].append({'fault': name, 'ms': held_ms})
         time.sleep(0.3)
         mend()
-        if not self._wait(self.watch.is_moving, MOVES_AGAIN_WITHIN_S):
+        if not wait_until(self.watch.is_moving, MOVES_AGAIN_WITHIN_S, POLL_S):
             self.figures['not_resumed'].append(name)
-
-    @staticmethod
-    def _wait(condition, seconds: float) -> bool:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.005)
-        return True
 
     def _say(self) -> None:
         self.conductor.say(self._said)

@@ -190,8 +190,8 @@ class _Hand:
         from sensor_msgs.msg import Joy
         from trajectory_msgs.msg import JointTrajectory
 
-        from benchmarks.rig import Arm, HEAR_ALL_QOS
-        from trimodal_ros.nodes.ros import SENSOR_QOS
+        from benchmarks.rig import Arm
+        from trimodal_ros.nodes.ros import HEAR_ALL_QOS, SENSOR_QOS
         self._node, self.times_ms, self.sent, self._asked_ns, self._met = node, [], 0, 0, 0
         self._joy_type = Joy
         self._arm = Arm(node, RobotSpec.from_yaml(ROBOT))

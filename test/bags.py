@@ -26,11 +26,12 @@ import yaml
 from trimodal_ros.record import synced
 from trimodal_ros.record.episode import EpisodeInfo, read_info
 from trimodal_ros.record.messages import BAG_TYPES, serialize
-from trimodal_ros.record.qos import LATCHED, RELIABLE, SENSOR
+from trimodal_ros.record.qos import LATCHED, offered_qos, RELIABLE
 from trimodal_ros.record.reader import read_messages, read_raw
 from trimodal_ros.record.scan import scan
 from trimodal_ros.record.writer import EpisodeWriter
 
+SENSOR = offered_qos(reliable=False, depth=5)
 START_NS = 1_700_000_000_000_000_000
 STEP_NS = 10_000_000
 STARTED = EpisodeInfo('put it there', 'hash', 'policy', operator='Ada')

@@ -28,19 +28,17 @@ from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 from rcl_interfaces.msg import Log
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Bool, String
 from trajectory_msgs.msg import JointTrajectory
 
-from trimodal_ros.nodes.ros import LATCHED_QOS, now_ns, ROS_TYPES, SENSOR_QOS
+from trimodal_ros.nodes.ros import HEAR_ALL_QOS, LATCHED_QOS, now_ns, ROS_TYPES, SENSOR_QOS
 from trimodal_ros.observe.stamp import stamp_ns
 from trimodal_ros.record.sensor_messages import image_message, joint_state_message
 from trimodal_ros.sim.controller import Refused, TrajectoryController
 
-HEAR_ALL_QOS = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
 REST_J = [-1.7, -0.05, 0.04, 1.5, -1.64, 0.4]
 STOP_TOPIC = 'emergency_stop'
 PAUSE_S = 0.1

@@ -81,9 +81,9 @@ SPOILED = {
     'a tokenizer file elsewhere': (_lead_outside('tokenizer/tokenizer.json'),
                                    "'tokenizer/tokenizer.json' leads out of the folder"),
     'another bit': (_flip_a_bit, 'was changed after it had been saved'),
-    'weights nobody recorded': (lambda folder: record(folder, {}), 'expected None'),
+    'weights nobody recorded': (lambda folder: record(folder, {}), 'expected {}'),
     'weights that are missing': (lambda folder: record(folder, {'a.safetensors': ''}),
-                                 'is recorded and missing'),
+                                 "expected {'a.safetensors': ''}"),
     'another shape': (_reshape, 'decoder.head.4.bias: copying a param with shape '
                                 'torch.Size([95])'),
 }

@@ -30,7 +30,12 @@ from trimodal_ros.command.limits import check_first_step, check_limits, LimitErr
 from trimodal_ros.command.playback import JointReference
 from trimodal_ros.command.steering import Speeds, Steering
 from trimodal_ros.command.stick import Stick
-from trimodal_ros.nodes.robot_parameters import declare_plain, read_robot, ROBOT_TEXTS
+from trimodal_ros.nodes.robot_parameters import (
+    declare_plain,
+    read_check,
+    read_robot,
+    ROBOT_TEXTS,
+)
 from trimodal_ros.nodes.ros import ROS_TYPES, SENSOR_QOS
 from trimodal_ros.plan.folder import check_fits, CheckpointError
 from trimodal_ros.record.compress import jpeg_message
@@ -152,6 +157,7 @@ def test_nodes_take_the_urdf_of_the_yaml(ros, tmp_path):
                          'workspace_upper_m': ([1.0] * 3, '')})
     node.set_parameters([rclpy.parameter.Parameter('robot', value=str(path)),
                          rclpy.parameter.Parameter('workspace_frame', value='rail')])
-    robot, workspace = read_robot(node, '')
-    assert robot.joint_names == ('shoulder', 'rail', 'gripper') and workspace is not None
+    here = read_robot(node, '')
+    assert here.robot.joint_names == ('shoulder', 'rail', 'gripper')
+    assert read_check(node, here).__self__.lower_m_3.tolist() == [-1.0] * 3
     node.destroy_node()

@@ -14,14 +14,20 @@
 
 """What a checkpoint folder may hold, and how the rest is refused."""
 
+from hashlib import sha256
 import json
 import shutil
 
 import pytest
 from spoiled_checkpoint import SPOILED
 
-from trimodal_ros.plan.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from trimodal_ros.plan.checksums import checksums
+from trimodal_ros.plan import checkpoint
+from trimodal_ros.plan.checkpoint import (
+    CheckpointError,
+    content_hash,
+    load_checkpoint,
+    save_checkpoint,
+)
 
 
 @pytest.fixture
@@ -69,7 +75,19 @@ def test_only_a_checkpoint_is_replaced(copied):
 def test_the_shipped_checkpoint_is_the_one_that_was_saved(shipped):
     """Catches weights that were replaced without their record, or a record that was left out."""
     recorded = json.loads((shipped / 'config.json').read_text())['sha256']
-    assert recorded == checksums(shipped) and len(recorded) == 1
+    weights = (shipped / 'model.safetensors').read_bytes()
+    assert recorded == {'model.safetensors': sha256(weights).hexdigest()}
+
+
+def test_weights_that_are_replaced_meanwhile_are_not_those_that_were_hashed(copied, monkeypatch):
+    """Catches a policy that says it is another than the one that plans."""
+    before, open_encoders = content_hash(copied), checkpoint.open_encoders
+
+    def replace(*arguments):
+        (copied / 'model.safetensors').write_bytes(b'others')
+        return open_encoders(*arguments)
+    monkeypatch.setattr(checkpoint, 'open_encoders', replace)
+    assert load_checkpoint(copied).content_hash == before
 
 
 def test_checkpoints_from_before_there_was_a_record_are_loaded(copied):

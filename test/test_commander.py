@@ -68,7 +68,7 @@ def test_policy_takes_over_before_a_decision(make_bench):
         decision, _, by = bench.decision()
         falls = decision.trajectory.velocity_TJ[4, 0] < 0
         assert falls == (by == 'second')
-    assert decision.refusal == '' and not decision.holds
+    assert not decision.refusal and not decision.holds
     assert bench.told[-1] == 'checkpoint second has taken over'
 
 

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import pytest
 
-from trimodal_ros.command.decision import Decision, STAGES
+from trimodal_ros.command.decision import Decision, Refusal, STAGES
 from trimodal_ros.command.outlet import Told
 from trimodal_ros.evaluate.__main__ import describe
 from trimodal_ros.evaluate.film import camera_frames, write_animation, write_strip
@@ -81,9 +81,9 @@ def test_refused_decisions_count_too(so101):
     [trial] = make_trials(1, 7, ['put the {object} on the {place}'], swap=True)
     seen = Observation.make_example(so101)
     stages_ms = {stage: 2.0 for stage in STAGES}
-    decided = [(seen, '', 30.0), (seen, 'late: the image is 0.400 s old', 400.0),
-               (seen, "joint 'gripper' is outside", 40.0),
-               (replace(seen, instruction='said before'), 'late', 900.0)]
+    decided = [(seen, Refusal(), 30.0), (seen, Refusal('late', 'the image is old'), 400.0),
+               (seen, Refusal('limits', 'outside', 'gripper'), 40.0),
+               (replace(seen, instruction='said before'), Refusal('late', 'late'), 900.0)]
     result = TaskResult(f' {seen.instruction}  ', False, 1.0, did_scene_task=True)
     count_decisions(result, [
         decision_message(Decision(observation, None, refusal, stages_ms), Told(), age_ms,
@@ -91,7 +91,7 @@ def test_refused_decisions_count_too(so101):
         for observation, refusal, age_ms in decided])
     assert latencies([result])['observation age at decision']['max'] == 400.0
     assert latencies([result])['model call']['count'] == 3
-    assert trial_result(trial, result).refusals == (decided[1][1], decided[2][1])
+    assert trial_result(trial, result).refusals == ('the image is old', 'outside')
     assert trial_result(trial, result).followed_scene
 
 

@@ -15,73 +15,36 @@
 """
 Each thing that can be wrong between a robot YAML and a graph, found, with its cure.
 
-The graph is made of plain data here: a good one, with one thing spoilt. test_graph_check.py looks
-at real ones.
+The graph is made of plain data, a good one, with one thing spoilt. test_graph_check.py looks at
+real ones.
 """
 
 from dataclasses import replace
 
+from bench_graph import (
+    CAMERA,
+    COMMANDS,
+    COMPRESSED,
+    CONTROLLER,
+    found,
+    graph,
+    IMAGE,
+    images,
+    JOINTS,
+    joints,
+    ROBOT,
+    stream,
+    STRING,
+    T,
+    TRAJECTORY,
+    URDF,
+)
 import pytest
 
-from trimodal_ros.spec import CameraSpec, ControllerSpec, JointSpec, NS_PER_S, RobotSpec
-from trimodal_ros.spec.graph.draft import draft
+from trimodal_ros.spec import ControllerSpec, NS_PER_S
 from trimodal_ros.spec.graph.finding import has_errors, summary, table
 from trimodal_ros.spec.graph.judge import judge
 from trimodal_ros.spec.graph.seen import Endpoint, Seen, Stream
-from trimodal_ros.spec.robot_file import read_robot_file
-
-IMAGE, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
-JOINT_STATE, TRAJECTORY = 'sensor_msgs/msg/JointState', 'trajectory_msgs/msg/JointTrajectory'
-STRING = 'std_msgs/msg/String'
-CAMERA, JOINTS, COMMANDS = 'front/image_raw', 'joint_states', 'joint_trajectory'
-T = 1_700_000_000   # s, when it begins
-ROBOT = RobotSpec(
-    'bench', (JointSpec('shoulder', -2.0, 2.0, 3.0, 10.0),
-              JointSpec('rail', 0.0, 0.8, 0.5, 1.0, unit='m')),
-    (CameraSpec('front', CAMERA, 64, 48, rate_hz=30.0),), 10.0, 8, joint_states_hz=50.0)
-URDF = """<robot name="my bench">
-<joint name="shoulder" type="revolute">
-<limit lower="-2" upper="2" velocity="3" effort="1"/></joint>
-<joint name="rail" type="prismatic">
-<limit lower="0" upper="0.8" velocity="0.5" effort="1"/></joint>
-</robot>"""
-CONTROLLER = {
-    'joints': ['shoulder', 'rail'], 'command_interfaces': ['position'],
-    'state_interfaces': ['position', 'velocity'], 'interpolate_from_desired_state': True,
-    'allow_nonzero_velocity_at_trajectory_end': False, 'allow_partial_joints_goal': False,
-    'cmd_timeout': 0.0, 'constraints.goal_time': 0.0, 'constraints.rail.trajectory': 0.0}
-
-
-def stream(rate_hz: float, age_s: float = 0.01, **values) -> Stream:
-    """Return what came at a rate, stamped so long before it came."""
-    received = [NS_PER_S * T + round(number * NS_PER_S / rate_hz) for number in range(20)]
-    return Stream(received, [time_ns - round(age_s * NS_PER_S) for time_ns in received], **values)
-
-
-def images(rate_hz: float = 30.0, age_s: float = 0.01, size_px=(640, 480), **values) -> Stream:
-    return stream(rate_hz, age_s, size_px=size_px, encoding='rgb8', **values)
-
-
-def joints(rate_hz: float = 50.0, age_s: float = 0.01, **positions) -> Stream:
-    told = {'shoulder': 0.5, 'rail': 0.1, **positions}
-    return stream(rate_hz, age_s, positions=told, order=tuple(told))
-
-
-def graph(**changes) -> Seen:
-    """Return a graph on which all is well, but for the changes."""
-    good = Seen(
-        2.0, {CAMERA: [Endpoint('/camera', IMAGE, False)], JOINTS: [Endpoint('/arm', JOINT_STATE)],
-              'robot_description': [Endpoint('/rsp', STRING, True, True)]},
-        {COMMANDS: [Endpoint('/jtc', TRAJECTORY)]}, {CAMERA: images(), JOINTS: joints()},
-        {'/jtc': CONTROLLER}, {f'/{CAMERA}': IMAGE, f'/{JOINTS}': JOINT_STATE,
-                               f'/{COMMANDS}': TRAJECTORY}, URDF)
-    parts = {name: {**getattr(good, name), **part} if isinstance(part, dict) else part
-             for name, part in changes.items()}
-    return replace(good, **parts)
-
-
-def found(seen: Seen, robot: RobotSpec = ROBOT):
-    return [each for each in judge(robot, seen, 0.25, 0.05) if each.severity != 'ok']
 
 
 def test_nothing_is_found_where_all_is_well():
@@ -284,67 +247,3 @@ def test_the_table_tells_why_and_what_to_change():
     assert '       why: else each trajectory begins at the lagging arm' in told
     assert '       change: set interpolate_from_desired_state: true' in told
     assert summary(findings).startswith('1 errors, 0 warnings, 0 notes, ')
-
-
-# -- a first YAML
-
-def found_by_itself(**changes) -> Seen:
-    """Return the graph as it is seen where no YAML names its topics."""
-    return graph(streams={f'/{CAMERA}': images(), CAMERA: Stream()}, subscribers={
-        f'/{COMMANDS}': [Endpoint('/jtc', TRAJECTORY)], COMMANDS: []}, **changes)
-
-
-def test_the_first_yaml_of_a_graph_is_read_and_passes(tmp_path):
-    """Catches a draft that the package itself refuses, or that says something else than is."""
-    text, to_fill_in = draft(found_by_itself(), 'first.urdf')
-    (tmp_path / 'first.urdf').write_text(URDF)
-    (tmp_path / 'first.yaml').write_text(text)
-    robot = read_robot_file(tmp_path / 'first.yaml').robot
-    assert to_fill_in == 0 and robot.name == 'my_bench'
-    assert robot.joints == (JointSpec('shoulder', -2.0, 2.0, 3.0, 5.0),
-                            JointSpec('rail', 0.0, 0.8, 0.5, 0.5, unit='m'))
-    assert robot.cameras == (CameraSpec('front', CAMERA, 128, 96, rate_hz=24),)
-    assert robot.controllers == ()
-    assert found(graph(), robot) == []
-
-
-def test_what_no_graph_tells_is_refused_until_it_is_filled_in(tmp_path):
-    """Catches limits made up."""
-    seen = found_by_itself(description='', parameters={'/jtc': None})
-    text, to_fill_in = draft(seen, 'first.urdf')
-    (tmp_path / 'first.yaml').write_text(text)
-    assert to_fill_in == 3 and 'urdf' not in text.partition('robot:')[2]
-    with pytest.raises(Exception, match="first.yaml:8: joint 'shoulder': lower_rad: got nothing"):
-        read_robot_file(tmp_path / 'first.yaml')
-
-
-HAND = """<joint name="a" type="prismatic">
-<limit lower="0" upper="0.04" velocity="0.1" effort="1"/></joint>
-<joint name="b" type="prismatic"><mimic joint="a" multiplier="-1"/>
-<limit lower="-0.04" upper="0" velocity="0.1" effort="1"/></joint></robot>"""
-
-
-def test_two_controllers_fingers_and_cameras_of_all_sorts(tmp_path):
-    """Catches a gripper's follower commanded, a depth image shown, one camera twice."""
-    topics = {'/one/joint_trajectory': ['shoulder', 'rail'], '/two/joint_trajectory': ['a']}
-    shown = {'/top/image_raw': IMAGE, '/top/image_raw/compressed': COMPRESSED,
-             '/low/compressed': COMPRESSED, '/low/depth/image_raw': IMAGE, '/odd': COMPRESSED}
-    seen = graph(
-        subscribers={**{topic: [Endpoint(topic.rpartition('/')[0], TRAJECTORY)]
-                        for topic in topics}, COMMANDS: []},
-        parameters={topic.rpartition('/')[0]: {**CONTROLLER, 'joints': names}
-                    for topic, names in topics.items()},
-        streams={**{topic: images() for topic in shown}, CAMERA: Stream()},
-        found={**shown, f'/{CAMERA}': STRING}, description=URDF.replace('</robot>', HAND))
-    text, _ = draft(seen, 'first.urdf')
-    (tmp_path / 'first.urdf').write_text(seen.description)
-    (tmp_path / 'first.yaml').write_text(text)
-    robot = read_robot_file(tmp_path / 'first.yaml').robot
-    assert [group.topic for group in robot.controllers] == ['one/joint_trajectory',
-                                                            'two/joint_trajectory']
-    assert robot.controllers[1].joints == ('a',) and robot.joint_names == ('shoulder', 'rail', 'a')
-    assert {finger.joint: finger.factor for finger in robot.joints[2].fingers} == {
-        'a': 0.5, 'b': -0.5}
-    assert robot.joints[2].upper == 0.08
-    assert {camera.topic: camera.is_compressed for camera in robot.cameras} == {
-        'low/compressed': True, 'odd': True, 'top/image_raw': False}

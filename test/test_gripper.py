@@ -186,4 +186,4 @@ def test_the_pilot_commands_it_so():
     sent = pilot.decide().trajectory
     np.testing.assert_allclose(sent.position_TJ[:, 1], 0.08, atol=5e-4)
     assert sent.position_TJ[-1, 0] == 0.3
-    assert pilot.decide().refusal == ''
+    assert not pilot.decide().refusal

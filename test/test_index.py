@@ -35,8 +35,8 @@ from trimodal_ros.record.reader import read_messages
 from trimodal_ros.record.sensor_messages import joint_state_message
 from trimodal_ros.record.writer import EpisodeWriter
 from trimodal_ros.sim.controller import TrajectoryController
-from trimodal_ros.sim.demonstrate import LABEL_TOPIC
 from trimodal_ros.spec import NS_PER_S, RobotSpec, Trajectory
+from trimodal_ros.spec.topics import LABEL_TOPIC
 
 EVERY_S = 0.2
 

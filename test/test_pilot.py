@@ -19,8 +19,9 @@ from dataclasses import replace
 from motions import chunk, MS, ramp, rest, ROBOT, START_NS
 import numpy as np
 import pytest
+from ruckig import Result
 
-from trimodal_ros.command.decision import Rules, STAGES
+from trimodal_ros.command.decision import Refusal, Rules, STAGES
 from trimodal_ros.command.guard import Guard, GuardError
 from trimodal_ros.command.hold import hold_trajectory
 from trimodal_ros.command.limits import check_limits, LimitError
@@ -47,19 +48,21 @@ def pilot(planner, now_ns=START_NS + 40 * MS, **options) -> Pilot:
 def test_a_good_plan_is_joined_and_timed():
     """Catches a plan sent as it is, or without the time each stage took."""
     decision = pilot(lambda observation: chunk(ramp(0.5, 0.8))).decide()
-    assert decision.refusal == '' and not decision.holds
+    assert not decision.refusal and not decision.holds
     assert decision.trajectory.time_s_T[0] == pytest.approx(0.1)
     assert set(decision.stages_ms) == set(STAGES)
     assert decision.stages_ms['transport'] == pytest.approx(10)
     assert decision.stages_ms['wait'] == pytest.approx(30)
 
 
-@pytest.mark.parametrize('plan, complaint', [
-    (ramp(0.5, np.nan), "joint 'shoulder' is nan"), (ramp(0.5, 9.0), 'is outside')])
-def test_plan_that_may_not_be_sent_becomes_a_hold(plan, complaint):
+@pytest.mark.parametrize('plan, complaint, why', [
+    (ramp(0.5, np.nan), "joint 'shoulder' is nan", ('not a plan', '')),
+    (ramp(0.5, 9.0), 'is outside', ('limits', 'elbow'))])
+def test_plan_that_may_not_be_sent_becomes_a_hold(plan, complaint, why):
     """Catches a NaN on its way to a controller that lets it through, and a plan cut short."""
     decision = pilot(lambda observation: chunk(plan)).decide()
-    assert complaint in decision.refusal and decision.holds
+    assert complaint in decision.refusal.text and decision.holds
+    assert (decision.refusal.reason, decision.refusal.joint) == why
     assert decision.trajectory.position_TJ.tolist() == [[0.5] * 3]
 
 
@@ -76,14 +79,23 @@ def test_a_plan_can_be_clamped_instead():
     rules = Rules(on_limit='clamp')
     clamping = pilot(lambda observation: chunk(ramp(0.5, 1.4)), rules=rules)
     decision = clamping.decide()
-    assert decision.refusal == '' and decision.trajectory.position_TJ[:, 2].max() <= 1.0
+    assert not decision.refusal and decision.trajectory.position_TJ[:, 2].max() <= 1.0
     assert clamping.limit_events['gripper', 'position'] == 1
+
+
+def test_plan_that_cannot_be_clamped_is_outside_the_limits(monkeypatch):
+    """Catches a hold that is counted for a joint, or for anything but the limits."""
+    monkeypatch.setattr('ruckig.Ruckig.update', lambda *state: Result.Error)
+    clamping = pilot(lambda observation: chunk(ramp(0.5, 1.4)), rules=Rules(on_limit='clamp'))
+    decision = clamping.decide()
+    assert decision.holds and decision.refusal.reason == 'limits' and not decision.refusal.joint
+    assert clamping.limit_values == {'no way': '1'}
 
 
 def test_the_first_step_from_the_measured_arm_is_limited():
     """Catches a plan made for another arm, that leads within the limits to where it would be."""
     far = pilot(lambda observation: chunk(ramp(0.7, 0.8)), rules=Rules(max_first_step_rad=0.15))
-    assert 'measured is 0.500 rad, at most 0.15 rad' in far.decide().refusal
+    assert 'measured is 0.500 rad, at most 0.15 rad' in far.decide().refusal.text
 
 
 def test_late_plan_is_not_sent():
@@ -96,7 +108,8 @@ def test_late_plan_is_not_sent():
     late = pilot(think)
     late.clock = lambda: times_ns[-1]
     decision = late.decide()
-    assert decision.trajectory is None and "late: 'front' is 0.251 s old" in decision.refusal
+    assert decision.trajectory is None and decision.refusal == Refusal(
+        'late', "late: 'front' is 0.251 s old, at most 0.25 s is allowed")
 
 
 def test_nothing_is_planned_without_an_instruction():
@@ -113,7 +126,7 @@ def test_plans_are_checked_against_the_robot_that_is_here():
     made = pilot(lambda observation: chunk(ramp(0.5, 0.8)))
     made.robot = slow
     decision = made.decide()
-    assert 'above 0.2 rad/s' in decision.refusal
+    assert 'above 0.2 rad/s' in decision.refusal.text
 
 
 def test_another_check_may_refuse_too():
@@ -124,7 +137,7 @@ def test_another_check_may_refuse_too():
         asked.append(trajectory)
         raise LimitError('workspace', 'hand', 'the hand leaves its box')
     decision = pilot(lambda observation: chunk(ramp(0.5, 0.8)), check=check).decide()
-    assert 'leaves its box' in decision.refusal and decision.holds
+    assert decision.refusal == Refusal('workspace', 'the hand leaves its box') and decision.holds
     assert asked[0].position_TJ[0].tolist() == [0.5] * 3 and asked[0].time_s_T[0] < 0.1
 
 
@@ -156,24 +169,25 @@ def test_an_arm_that_left_its_command_is_held_where_it_is():
     moved = moved_pilot([0.5, -0.7, 0.5])
     assert moved.hold().position_TJ.tolist() == [[0.5, -0.7, 0.5]]
     decision = moved.decide()
-    assert "joint 'elbow': measured -0.700 rad, commanded 0.500 rad" in decision.refusal
+    assert "joint 'elbow': measured -0.700 rad, commanded 0.500 rad" in decision.refusal.text
+    assert decision.refusal.reason == 'arm is elsewhere'
     assert decision.trajectory.position_TJ.tolist() == [[0.5, -0.7, 0.5]]
     moved.sent(decision.trajectory, decision.holds)
     again = moved.decide()
-    assert again.refusal == '' and again.trajectory.position_TJ[0].tolist() == [0.5, -0.7, 0.5]
+    assert not again.refusal and again.trajectory.position_TJ[0].tolist() == [0.5, -0.7, 0.5]
 
 
 def test_an_arm_that_lags_is_bridged_from_its_command():
     """Catches an arm let sink by starting each plan where it is; a gripper may be held open."""
     decision = moved_pilot([0.58, 0.42, 0.0]).decide()
-    assert decision.refusal == '' and decision.trajectory.position_TJ[0].tolist() == [0.5] * 3
-    assert moved_pilot([0.5, 0.5, 1.2]).decide().refusal == ''
+    assert not decision.refusal and decision.trajectory.position_TJ[0].tolist() == [0.5] * 3
+    assert not moved_pilot([0.5, 0.5, 1.2]).decide().refusal
 
 
 def test_a_controller_that_was_started_anew_is_not_thrown_back():
     """Catches 0.4 rad in 20 ms: after a power cut it is where the arm sank to."""
     decision = moved_pilot([0.5, 0.1, 0.5]).decide()
-    assert decision.refusal == '' and decision.trajectory.time_s_T[0] >= 0.1
+    assert not decision.refusal and decision.trajectory.time_s_T[0] >= 0.1
     assert decision.observation.command_J.tolist() == [0.5, 0.1, 0.5]
     assert decision.trajectory.position_TJ[0].tolist() == [0.5, 0.1, 0.5]
 
@@ -216,11 +230,12 @@ def test_guarded_plan_becomes_a_hold_until_another_instruction():
     made = pilot(lambda observation: replace(chunk(ramp(0.5, 0.8)),
                                              alignment={'image_sentence': -0.5}),
                  guard=Guard('image_sentence', 0.0, 0.1))
-    assert made.decide().refusal == ''
+    assert not made.decide().refusal
     decision = made.decide()
-    assert decision.holds and 'guard: image_sentence is -0.500' in decision.refusal
+    assert decision.holds and 'guard: image_sentence is -0.500' in decision.refusal.text
+    assert decision.refusal.reason == 'guard'
     made.observer.set_instruction('put it elsewhere')
-    assert made.decide().refusal == ''
+    assert not made.decide().refusal
 
 
 @pytest.mark.parametrize('values, complaint', [
@@ -239,7 +254,7 @@ def test_plan_whose_bridge_has_begun_is_too_late():
     made.clock = lambda: START_NS + 60 * MS
     late = made.in_time(decision)
     assert late.trajectory is None
-    assert late.refusal == 'late: by 0.005 s, to begin its bridge'
+    assert late.refusal == Refusal('late', 'late: by 0.005 s, to begin its bridge')
 
 
 def test_hold_where_the_arm_strayed_to_gives_the_controller_time():

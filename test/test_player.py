@@ -29,14 +29,13 @@ from graph import rclpy, spinning, wait_for
 from bags import LATCHED, message, SENSOR, START_NS, STARTED, STEP_NS, storage
 from policy_graph import make_policy, SUCCESS
 import pytest
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
 
 from trimodal_ros.nodes.bag_player import Paced, play_bag, Stepped
 from trimodal_ros.nodes.follower import Follower, FollowError, Stopped
 from trimodal_ros.nodes.playback import Pace, Playback
-from trimodal_ros.nodes.ros import now_ns
+from trimodal_ros.nodes.ros import HEAR_ALL_QOS, now_ns
 from trimodal_ros.observe.stamp import stamp_ns
 from trimodal_ros.record.episode import EpisodeError
 from trimodal_ros.record.playing import check_names, choose_topics, is_sensor, played
@@ -44,7 +43,6 @@ from trimodal_ros.record.reader import read_raw
 from trimodal_ros.record.writer import EpisodeWriter
 
 SOON = threading.Event()   # never set
-HEAR_ALL = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
 
 
 # -- what is played
@@ -111,9 +109,9 @@ class Ear(rclpy.node.Node):
     def __init__(self):
         super().__init__('ear')
         self.words, self.times_ns = [], []
-        self.create_subscription(String, 'instruction', self._hear, HEAR_ALL)
+        self.create_subscription(String, 'instruction', self._hear, HEAR_ALL_QOS)
         self.create_subscription(Clock, '/clock', lambda told: self.times_ns.append(
-            stamp_ns(told.clock)), HEAR_ALL)
+            stamp_ns(told.clock)), HEAR_ALL_QOS)
 
     def _hear(self, said) -> None:
         self.words.append(int(said.data.split()[0]))

@@ -18,7 +18,7 @@ import pytest
 
 pytest.importorskip('rclpy')
 
-from trimodal_ros.command.decision import Decision  # noqa: E402
+from trimodal_ros.command.decision import Decision, Refusal  # noqa: E402
 from trimodal_ros.nodes import policy_diagnostics  # noqa: E402
 from trimodal_ros.nodes.policy_diagnostics import PolicyDiagnostics  # noqa: E402
 from trimodal_ros.spec import Observation  # noqa: E402
@@ -28,7 +28,7 @@ def test_times_are_those_of_the_newest_decisions(monkeypatch):
     """Catches figures of the first decisions for ever, or of room not yet filled."""
     monkeypatch.setattr(policy_diagnostics, 'DECISIONS', 4)
     diagnostics = PolicyDiagnostics('example')
-    decision = Decision(Observation.make_example(), None, '', {'check': 1.0})
+    decision = Decision(Observation.make_example(), None, Refusal(), {'check': 1.0})
     for count, expected in ((2, 'p50 0.0 max 1.0'), (6, 'p50 3.0 max 5.0')):
         while diagnostics.decisions < count:
             diagnostics.note(decision, float(diagnostics.decisions))

@@ -16,7 +16,7 @@
 
 from dataclasses import replace
 
-from driver import HEAR_ALL_QOS, values
+from driver import values
 from graph import wait_for
 from policy_graph import (
     activate,
@@ -34,6 +34,7 @@ from std_msgs.msg import Float64, String
 from trajectory_msgs.msg import JointTrajectory
 
 from trimodal_ros.command.decision import STAGES
+from trimodal_ros.nodes.ros import HEAR_ALL_QOS
 
 pytestmark = pytest.mark.usefixtures('ros')
 SCORES = ('image_sentence', 'scene_motion')

@@ -28,7 +28,7 @@ from trimodal_ros.record.moments import read_labelled
 from trimodal_ros.record.qos import LATCHED
 from trimodal_ros.record.reader import read_messages
 from trimodal_ros.record.writer import EpisodeWriter
-from trimodal_ros.sim.demonstrate import LABEL_TOPIC
+from trimodal_ros.spec.topics import LABEL_TOPIC
 
 INFO = EpisodeInfo('put it there', 'hash', 'policy', 'success', paraphrases=('there',), seed=3,
                    operator='Ada', interventions=((5, 9),), health={'verdict': 'good'})

@@ -194,9 +194,10 @@ def test_judgement_is_the_same_through_the_node(bags, stepped, small_checkpoint,
     by_path = {episode.path: episode for episode in stepped.values()}
     monkeypatch.setattr(replay_judge, 'replay_through_node',   # once more it would start a node
                         lambda paths, *how: (by_path[path] for path in paths))
-    live = {outcome.path: outcome for outcome in replay_judge.judge_through_node(paths, job, 0.0)}
-    offline = {outcome.path: outcome for outcome in judge_recordings(paths, job, workers=1)}
-    assert "no message on 'wrist/image_raw'" in live[bags['blind']].fault
+    live, offline = ({Path(outcome.episode.path): outcome for outcome in outcomes}
+                     for outcomes in (replay_judge.judge_through_node(paths, job, 0.0),
+                                      judge_recordings(paths, job, workers=1)))
+    assert "no message on 'wrist/image_raw'" in live[bags['blind']].episode.fault
     [ours], [theirs] = live[bags['good']].judged, offline[bags['good']].judged
     assert ours.count == theirs.count > 0 and ours.refusals == theirs.refusals
     figures, expected = ours.tally.figures(), theirs.tally.figures()

@@ -20,7 +20,7 @@ import shutil
 import threading
 
 from conftest import save_moving_checkpoint, so101_yaml
-from driver import HEAR_ALL_QOS, values
+from driver import values
 from graph import call, overrides, PATIENCE_S, spinning, wait_for
 from policy_graph import (
     assert_safe,
@@ -44,6 +44,7 @@ from trajectory_msgs.msg import JointTrajectory
 from trimodal_ros.command.message import from_message
 from trimodal_ros.evaluate.replay.heard import read_heard, with_recorded
 from trimodal_ros.nodes.recorder import RecorderNode
+from trimodal_ros.nodes.ros import HEAR_ALL_QOS
 from trimodal_ros.observe.stamp import stamp_ns
 from trimodal_ros.paths import share_dir
 from trimodal_ros.plan.checkpoint import content_hash
@@ -263,6 +264,6 @@ def test_shadow_is_judged_as_if_it_had_begun_with_the_active_one(make_bench):
     shadow.offer(old, before, bench.commander.decider.told)
     wait_for(lambda: outlet.reports or outlet.told, 'the shadow')
     [(other, age_ms)] = outlet.reports
-    assert other.refusal == '' and age_ms == 0.0
+    assert not other.refusal and age_ms == 0.0
     np.testing.assert_array_equal(other.trajectory.position_TJ, decision.trajectory.position_TJ)
     shadow.close()

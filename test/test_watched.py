@@ -24,9 +24,10 @@ from trimodal_ros.record.bag_metadata import message_counts
 from trimodal_ros.record.episode import read_info
 from trimodal_ros.record.moments import read_commanded, Sampling
 from trimodal_ros.record.reader import read_messages
-from trimodal_ros.sim.demonstrate import Demonstrator, LABEL_TOPIC
+from trimodal_ros.sim.demonstrate import Demonstrator
 from trimodal_ros.sim.watched import Patience, record_watched_episode
 from trimodal_ros.spec import NS_PER_S
+from trimodal_ros.spec.topics import LABEL_TOPIC
 
 SENTENCE = ['put the {object} on the {place}']
 PATIENCE = Patience(watch_steps=4, gain_steps=6, least_steps=5)

@@ -172,6 +172,12 @@ class Arm:
             return self._hold_at(measured.position_J, self.clock(), left)[0]
 
     @property
+    def limit_values(self) -> dict[str, str]:
+        """Return ``limit_events`` as the values of a diagnostic message."""
+        return {f'{joint} {kind}'.strip(): str(count)
+                for (joint, kind), count in sorted(self.limit_events.items())}
+
+    @property
     def is_moving(self) -> bool:
         """Tell whether what was sent last still has points to come, even if it rests just now."""
         with self.lock:

@@ -79,9 +79,9 @@ def follow(robot: RobotSpec, start: JointReference, start_s: float, planned_s_T,
         try:
             result = follower.update(state, output)
         except RuckigError as error:  # of rare states, a rounding error away from a limit
-            raise _no_way(robot, error) from error
+            raise _no_way(error) from error
         if result not in (Result.Working, Result.Finished):
-            raise _no_way(robot, result)
+            raise _no_way(result)
         times.append(at_s)
         positions.append(list(output.new_position))
         velocities.append(list(output.new_velocity))
@@ -93,8 +93,8 @@ def follow(robot: RobotSpec, start: JointReference, start_s: float, planned_s_T,
     return np.array(times), np.array(positions), np.array(velocities)
 
 
-def _no_way(robot: RobotSpec, why) -> LimitError:
-    return LimitError('velocity', robot.joint_names[0], f'no way within limits: {why}')
+def _no_way(why) -> LimitError:
+    return LimitError('no way', '', f'no way within limits: {why}')
 
 
 def _events(planned: Trajectory, start: JointReference, start_s: float) -> list[LimitError]:

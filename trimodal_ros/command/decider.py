@@ -146,13 +146,13 @@ class Decider:
 
     def _settle(self, decision: Decision) -> None:
         """Note whether the robot is commanded or held now, and report."""
-        if decision.is_stray and not self.helm.dry_run:
-            self.helm.stop_by(STRAY, details=decision.refusal)
+        if decision.refusal.reason == 'arm is elsewhere' and not self.helm.dry_run:
+            self.helm.stop_by(STRAY, details=decision.refusal.text)
         elif decision.holds:
-            self.helm.interlock.hold('plan not sent', decision.refusal)
+            self.helm.interlock.hold('plan not sent', decision.refusal.text)
         elif not decision.refusal and self.helm.interlock.command():
             self.outlet.tell('info', 'commanding')
         if decision.refusal:
             self._plan_soon()
-            self.outlet.tell('throttled error', f'plan not sent: {decision.refusal}')
+            self.outlet.tell('throttled error', f'plan not sent: {decision.refusal.text}')
         self.outlet.report(decision, self.told)

@@ -25,6 +25,8 @@ from ..observe.freshness import Freshness
 from ..spec import Observation, Trajectory
 
 OnLimit = Literal['refuse', 'clamp']
+Reason = Literal['', 'late', 'expired', 'limits', 'workspace', 'guard', 'arm is elsewhere',
+                 'not a plan', 'other']
 MODEL_STAGES = ('vision', 'language', 'decode', 'alignment')
 STAGES = ('transport', 'wait', 'convert', *MODEL_STAGES, 'check', 'publish')
 
@@ -53,13 +55,29 @@ class Rules:
                              f'{", ".join(get_args(OnLimit))}')
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """
+    Why a plan may not be sent; false where it may.
+
+    ``reason`` is 'other' where a recording doesn't tell it; ``joint`` is the one whose limits
+    refuse the plan, '' where it isn't that.
+    """
+
+    reason: Reason = ''
+    text: str = ''
+    joint: str = ''
+
+    def __bool__(self):
+        return bool(self.reason)
+
+
 class Outcome(NamedTuple):
     """What may be sent of a plan, when that leaves what is commanded, and what was wrong."""
 
     trajectory: Trajectory | None = None
     begins_ns: int = 0
-    refusal: str = ''
-    is_stray: bool = False
+    refusal: Refusal = Refusal()
 
 
 @dataclass(frozen=True)
@@ -69,9 +87,9 @@ class Decision:
 
     ``trajectory`` may be sent (None: go on as before); ``refusal`` says why the plan may not be,
     and what goes out then, if anything, is a hold: ``holds``. It leaves what is commanded at
-    ``begins_ns``: sent later, it would be a step. ``is_stray``: the arm is not where it was
-    commanded to be. ``alignment`` is the plan's; ``planned`` is the plan as the model made it,
-    None where it made none. ``started_ns`` is when it was begun to be decided, by the clock.
+    ``begins_ns``: sent later, it would be a step. ``alignment`` is the plan's; ``planned`` is the
+    plan as the model made it, None where it made none. ``started_ns`` is when it was begun to be
+    decided, by the clock.
     ``stages_ms``: 'transport' from the oldest image's stamp until the last one is here, 'wait'
     until it is decided on, 'convert', those of the model, 'check'; the commander adds 'publish'.
     0 where it did not come to that.
@@ -79,11 +97,10 @@ class Decision:
 
     observation: Observation
     trajectory: Trajectory | None
-    refusal: str
+    refusal: Refusal
     stages_ms: Mapping[str, float]
     holds: bool = False
     begins_ns: int = 0
-    is_stray: bool = False
     alignment: Mapping[str, float] = field(default_factory=dict)
     planned: Trajectory | None = None
     started_ns: int = 0

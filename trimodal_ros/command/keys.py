@@ -22,7 +22,6 @@ let go: a key that hasn't come again for a moment is.
 from __future__ import annotations
 
 PAIRS = ('1q', '2w', '3e', '4r', '5t', '6y', '7u', 'oc')  # what asks for 1 and for -1 on each axis
-DEADMAN, NEXT_MODE = 0, 1       # buttons
 MODE_KEY, FASTER, SLOWER = 'm', '+', '-'
 PRESSED_S = 0.15     # a key that is held comes about every 0.03 s,
 HANDS_ON_S = 1.0     # but for the first time again only after some tenths of a second

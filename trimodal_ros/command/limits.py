@@ -35,8 +35,8 @@ class LimitError(ValueError):
     """
     A motion that leaves a limit; the message names joint, time and value.
 
-    ``kind`` is 'position', 'velocity', 'acceleration', 'first step' or 'workspace'; ``joint`` is
-    the joint or link that left it.
+    ``kind`` is 'position', 'velocity', 'acceleration', 'first step', 'workspace' or 'no way';
+    ``joint`` is the joint or link that left it, '' where that isn't known.
     """
 
     def __init__(self, kind: str, joint: str, message: str):

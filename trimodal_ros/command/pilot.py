@@ -28,7 +28,7 @@ from .binary import BinaryGrippers
 from .blend import Blender
 from .chunk import ExpiredError, join_chunk, lead_in
 from .clamp import clamp_chunk
-from .decision import Decision, Outcome, Rules, STAGES
+from .decision import Decision, Outcome, Reason, Refusal, Rules, STAGES
 from .guard import Guard, GuardError
 from .limits import check_first_step, LimitError, with_start
 from .ramp import ramp_in
@@ -83,7 +83,8 @@ class Pilot(Arm):
         try:
             planned = self.planner(observation)
         except SpecError as error:  # not finite, or of another shape
-            return self._decided(observation, received_ns, started_ns, self._held(str(error)))
+            held = self._held('not a plan', error)
+            return self._decided(observation, received_ns, started_ns, held)
         if planned is None:
             return self._decided(observation, received_ns, started_ns, Outcome())
         self.stopwatch.lap('decode')  # what is left of it
@@ -106,31 +107,33 @@ class Pilot(Arm):
                      'wait': (started_ns - received_ns) / 1e6, **self.stopwatch.laps_ms}
         return Decision(observation, outcome.trajectory, outcome.refusal, stages_ms,
                         bool(outcome.refusal) and outcome.trajectory is not None,
-                        outcome.begins_ns, outcome.is_stray,
-                        {} if planned is None else planned.alignment, planned, started_ns)
+                        outcome.begins_ns, {} if planned is None else planned.alignment, planned,
+                        started_ns)
 
     def _command(self, planned: Trajectory, observation: Observation) -> Outcome:
         now_ns = self.clock()
         late = self.lateness(observation, now_ns)
         if late:
-            return Outcome(refusal=late)
+            return Outcome(refusal=Refusal('late', late))
         try:
             self._guard(planned, observation.instruction)
             with self.lock:
                 stray = self.stray()
                 if stray:
-                    return self._held(stray, is_stray=True)
+                    return self._held('arm is elsewhere', stray)
                 return self._within_limits(planned, observation, now_ns)
         except ExpiredError as error:
-            return Outcome(refusal=str(error))
+            return Outcome(refusal=Refusal('expired', str(error)))
         except LimitError as error:
             self.limit_events[error.joint, error.kind] += 1
-            return self._held(str(error))
+            if error.kind == 'workspace':
+                return self._held('workspace', error)
+            return self._held('limits', error, error.joint)
         except GuardError as error:
-            return self._held(str(error))
+            return self._held('guard', error)
 
-    def _held(self, refusal: str, is_stray: bool = False) -> Outcome:
-        return Outcome(*self._hold(), refusal, is_stray)
+    def _held(self, reason: Reason, why: str | Exception, joint: str = '') -> Outcome:
+        return Outcome(*self._hold(), Refusal(reason, str(why), joint))
 
     def in_time(self, decision: Decision) -> Decision:
         """Return what of a decision may be sent now: no late plan, and a late hold made anew."""
@@ -139,7 +142,7 @@ class Pilot(Arm):
             return decision
         if decision.holds:
             return replace(decision, trajectory=self.hold())
-        return replace(decision, trajectory=None, refusal=late)
+        return replace(decision, trajectory=None, refusal=Refusal('late', late))
 
     def _too_late(self, decision: Decision) -> str:
         now_ns = self.clock()

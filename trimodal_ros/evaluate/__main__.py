@@ -31,6 +31,7 @@ from ..paths import shipped
 from ..plan.checkpoint import load_checkpoint, read_config
 from ..plan.engine import identity
 from ..sim.sentences import read_templates
+from ..spec.topics import LABEL_TOPIC
 
 SCENE = shipped().scene
 DEFAULT_TEMPLATE = 'put the {object} on the {place}'
@@ -116,7 +117,7 @@ def _describe_ros(figures: dict) -> list[str]:
 
 def alignment(checkpoint: Path, episodes: list[Path],
               json_file: Annotated[Path | None, tyro.conf.arg(name='json')] = None,
-              html: Path | None = None, size: int = 1000, label_topic: str = 'demonstration',
+              html: Path | None = None, size: int = 1000, label_topic: str = LABEL_TOPIC,
               workers: int = 2, seed: int = 0) -> None:
     """
     Measure the shared space on recorded episodes: retrieval, geometry and predicted chunks.

@@ -25,10 +25,10 @@ import numpy as np
 
 from ..plan.onnx_policy import OnnxPolicy
 from ..plan.policy import Policy
-from ..record.bag_metadata import message_counts
 from ..record.episode import find_episodes
-from ..record.moments import read_commanded, read_labelled, Sampling
+from ..record.moments import read_moments, Sampling
 from ..spec import NS_PER_S, Observation, RobotSpec
+from ..spec.topics import LABEL_TOPIC
 
 TOLERANCE = 1e-4  # rad of positions, and of cosines
 CANDIDATES = 4
@@ -52,15 +52,12 @@ def random_observations(robot: RobotSpec, count: int) -> Iterator[Observation]:
 
 
 def recorded_observations(robot: RobotSpec, episodes: Path, count: int,
-                          label_topic: str = 'demonstration') -> Iterator[Observation]:
+                          label_topic: str = LABEL_TOPIC) -> Iterator[Observation]:
     """Yield observations out of recordings, as many of each episode. Raises EpisodeError."""
     found = find_episodes(episodes)
     each = -(-count // len(found))
     for path in found[:count]:
-        if message_counts(path).get(label_topic, 0):
-            moments = read_labelled(path, robot, label_topic)
-        else:
-            moments = read_commanded(path, robot, Sampling(1 / robot.rate_hz), Counter())
+        _, moments = read_moments(path, robot, label_topic, Sampling(), Counter())
         yield from (moment.observation for moment in islice(moments, each))
 
 

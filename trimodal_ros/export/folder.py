@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
@@ -25,7 +26,6 @@ from .compare import compare, random_observations, recorded_observations
 from .graphs import acting_graph, OPSET, reading_graph
 from .tokens import tokenizer_json
 from ..plan.checkpoint import load_checkpoint
-from ..plan.checksums import sha256_of
 from ..plan.exported import Export, FILES, LANGUAGE, MANIFEST, POLICY, TOKENIZER
 from ..plan.folder import CARD, check_contents
 from ..plan.onnx_policy import load_export
@@ -70,7 +70,8 @@ def _write(folder: Path, policy: Policy, episodes: Path | None) -> Export:
     export = Export(
         checkpoint=policy.content_hash, robot=policy.robot, decoder=policy.config.decoder,
         samples=policy.decoder.samples, tokens=tokens, pad_id=policy.sentences.pad_id,
-        masked=masked, opset=OPSET, files={name: sha256_of(folder / name) for name in FILES},
+        masked=masked, opset=OPSET, files={
+            name: sha256((folder / name).read_bytes()).hexdigest() for name in FILES},
         checked={}, made_with={name: version(name) for name in MADE_WITH})
     (folder / MANIFEST).write_text(export.to_json())
     export = replace(export, checked=_compare(policy, folder, episodes))

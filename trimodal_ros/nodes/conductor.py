@@ -35,7 +35,7 @@ from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
 from .private_graph import GraphError, NodeProcesses
-from .ros import LATCHED_QOS, SpinThread
+from .ros import LATCHED_QOS, SpinThread, wait_until
 from ..command.decision import STAGES
 from ..observe.instruction import normalize_instruction
 from ..sim.layout import Task
@@ -125,13 +125,9 @@ class Conductor:
 
     def _wait(self, condition: Callable[[], bool], node: str, complaint: str,
               pause_s: float = POLL_S) -> None:
-        deadline = time.monotonic() + SERVICE_TIMEOUT_S
-        while not condition():
-            self._check()
-            if time.monotonic() > deadline:
-                raise ConductorError(
-                    f'{complaint} within {SERVICE_TIMEOUT_S:g} s; {self._log_of(node)}')
-            time.sleep(pause_s)
+        if not wait_until(lambda: condition() or self._check(), SERVICE_TIMEOUT_S, pause_s):
+            raise ConductorError(
+                f'{complaint} within {SERVICE_TIMEOUT_S:g} s; {self._log_of(node)}')
 
     def _check(self) -> None:
         if self._processes is not None:
@@ -144,10 +140,13 @@ class Conductor:
 
     def transition(self, transition: int, node: str = 'policy') -> None:
         """Ask for a lifecycle transition, such as ``Transition.TRANSITION_ACTIVATE``."""
-        request = ChangeState.Request(transition=Transition(id=transition))
-        if not self.call(ChangeState, f'{node}/change_state', request).success:
+        if not self._change(node, transition):
             raise ConductorError(f'{node} refused lifecycle transition {transition}; '
                                  f'{self._log_of(node)}')
+
+    def _change(self, node: str, transition: int) -> bool:
+        request = ChangeState.Request(transition=Transition(id=transition))
+        return self.call(ChangeState, f'{node}/change_state', request).success
 
     def configure_and_activate(self, node: str = 'policy') -> None:
         """Bring a lifecycle node up."""
@@ -165,8 +164,7 @@ class Conductor:
                    f'{node} was not activated', pause_s)
 
     def _try_activating(self, node: str, resume: bool) -> bool:
-        request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_ACTIVATE))
-        if self.call(ChangeState, f'{node}/change_state', request).success:
+        if self._change(node, Transition.TRANSITION_ACTIVATE):
             return True
         if resume:
             self.ask(f'{node}/resume')

@@ -26,16 +26,15 @@ from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 
 from ..spec import ControllerSpec, RobotSpec
+from ..spec.controller import CONTROLLER_RULES
 
 AS_SHIPPED = {   # joint_trajectory_controller_parameters.yaml of ros2_controllers (Jazzy)
-    'allow_partial_joints_goal': False,
-    'allow_nonzero_velocity_at_trajectory_end': False,
     'cmd_timeout': 0.0,
     'constraints.goal_time': 0.0,
     'constraints.stopped_velocity_tolerance': 0.01,
 }
-SIMULATED = {'interpolate_from_desired_state': True,   # as this package's set-up asks for
-             'command_interfaces': ['position'], 'state_interfaces': ['position', 'velocity']}
+SIMULATED = {**CONTROLLER_RULES, 'command_interfaces': ['position'],
+             'state_interfaces': ['position', 'velocity']}
 DESCRIPTION = ParameterDescriptor(
     description='As of a joint_trajectory_controller, which this node stands in for',
     read_only=True)

@@ -31,19 +31,21 @@ def decision_message(decision: Decision, told: Told, age_ms: float,
     ``instruction_id`` counts the sentences the robot was told, ``instruction_since_ns`` is when
     the first command for this one went out, 0 before; ``started_ns`` is when this decision was
     begun, by the node's clock. ``planned`` and ``sent`` say whether there is a plan, and what was
-    sent, on the topics of these.
+    sent, on the topics of these. ``reason`` and ``joint`` are those of the refusal.
     """
+    refusal = decision.refusal
     values = {
         'instruction': decision.observation.instruction, 'instruction_id': str(told.number),
         'instruction_since_ns': str(told.since_ns), 'checkpoint': checkpoint_hash,
         'planned': str(decision.planned is not None).lower(),
         'sent': str(decision.trajectory is not None).lower(),
+        'reason': refusal.reason, 'joint': refusal.joint,
         'started_ns': str(decision.started_ns), 'age_ms': f'{age_ms:.3f}',
         **{f'{stage}_ms': f'{value:.3f}' for stage, value in decision.stages_ms.items()},
         **{name: repr(value) for name, value in decision.alignment.items()}}
-    level = DiagnosticStatus.WARN if decision.refusal else DiagnosticStatus.OK
+    level = DiagnosticStatus.WARN if refusal else DiagnosticStatus.OK
     return DiagnosticArray(header=ROS_TYPES.header(decision.observation.stamp_ns), status=[
-        status('decision', level, decision.refusal or 'commanded', values)])
+        status('decision', level, refusal.text or 'commanded', values)])
 
 
 def status(name: str, level: bytes, message: str, values: dict[str, str]) -> DiagnosticStatus:

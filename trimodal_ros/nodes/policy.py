@@ -55,7 +55,7 @@ from .policy_parameters import (
 )
 from .policy_progress import ProgressService
 from .policy_shadow import Shadows
-from .robot_parameters import optional, read_robot
+from .robot_parameters import optional, read_check, read_robot
 from .ros import (
     HEAR_COMMANDS_QOS,
     LATCHED_QOS,
@@ -121,13 +121,13 @@ class PolicyNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def _configure(self) -> None:
-        robot, workspace = read_robot(self, self._description)
+        here = read_robot(self, self._description)
+        robot, check = here.robot, read_check(self, here)
         check_replan_period(parameter(self, 'replan_period_s'), robot)
         policy = self._checkpoints.first(robot)
         shadow = self._checkpoints.first_shadow(robot)
-        checks = {} if workspace is None else {'check': workspace.check}
         pilot = Pilot(robot, policy.plan, lambda: now_ns(self), read_rules(self),
-                      read_guard(self), policy.stopwatch, **checks)
+                      read_guard(self), policy.stopwatch, check)
         self.diagnostics = PolicyDiagnostics(robot.name)
         self._open_topics(robot)
         self._hears_itself = 0 if optional(self, 'dry_run') else 1

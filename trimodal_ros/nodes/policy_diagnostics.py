@@ -119,10 +119,9 @@ class PolicyDiagnostics:
 
     @staticmethod
     def _limits(commander: Commander):
-        events = commander.pilot.limit_events
-        values = {f'{joint} {kind}': str(count) for (joint, kind), count in sorted(events.items())}
+        events = commander.pilot.limit_events.total()
         level = DiagnosticStatus.WARN if events else DiagnosticStatus.OK
-        return level, f'{sum(events.values())} events', values
+        return level, f'{events} events', commander.pilot.limit_values
 
     def _alignment(self):
         alignment = {} if self._newest is None else self._newest.alignment

@@ -21,18 +21,16 @@ commands and plans on from them, and sends nothing that anybody obeys.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 import tempfile
 import threading
-import time
 
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from trajectory_msgs.msg import JointTrajectory
 
 from .bag_player import Paced, play_bag, Stepped
@@ -40,6 +38,7 @@ from .conductor import Conductor
 from .follower import Follower
 from .playback import Playback
 from .private_graph import enter_private_graph, GraphError, NodeProcesses
+from .ros import HEAR_ALL_QOS, wait_until
 from .ros_rollout import write_robot_yaml
 from ..evaluate.replay.decisions import ReplayedDecision
 from ..evaluate.replay.heard import Hearing, TOPICS
@@ -47,7 +46,6 @@ from ..record.episode import EpisodeError
 from ..spec import RobotSpec
 
 POLICY = 'policy'
-HEAR_ALL_QOS = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
 MEET_S = 10.0        # for the node to find what is played
 ARRIVE_S = 10.0      # for the last decision to come
 POLL_S = 0.005
@@ -167,7 +165,7 @@ class Stage:
 
     def _meet(self, path: Path, playback: Playback) -> None:
         """Wait until the node has found what is to be played."""
-        if not _wait(lambda: not playback.unheard(), MEET_S):
+        if not wait_until(lambda: not playback.unheard(), MEET_S, POLL_S):
             unheard = ', '.join(map(repr, playback.unheard()))
             raise EpisodeError(f'{path}: the node does not hear {unheard}, as it was recorded: is '
                                "its QoS another than the node's?")
@@ -191,7 +189,8 @@ class Stage:
     def _end(self, playback: Playback, follower: Follower) -> list[ReplayedDecision]:
         """Return what was decided, once it is all here, and let go of the recording."""
         progress = follower.ask()
-        _wait(lambda: self._heard() >= progress.decisions and self._hearing.is_whole, ARRIVE_S)
+        wait_until(lambda: self._heard() >= progress.decisions and self._hearing.is_whole,
+                   ARRIVE_S, POLL_S)
         if self._heard() < progress.decisions:
             raise GraphError(f'{self._heard()} of {progress.decisions} decisions have come')
         decisions = [*self._decided, *self._hearing.ready(at_end=True)]
@@ -203,13 +202,3 @@ class Stage:
 
     def _heard(self) -> int:
         return len(self._decided) + self._hearing.decisions
-
-
-def _wait(condition: Callable[[], bool], seconds: float) -> bool:
-    """Wait until a condition holds, at most so long; tell whether it does."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(POLL_S)
-    return True

@@ -21,9 +21,9 @@ from pathlib import Path
 
 from .replay import NodeReplay, replay_through_node
 from ..evaluate.replay.offline import Job, named, Outcome
-from ..evaluate.replay.recorded import heard_outcome, judge_heard
+from ..evaluate.replay.recorded import judge_heard
 from ..evaluate.replay.recording import Recording
-from ..record.episode import EpisodeError
+from ..record.episode import end_of, EpisodeError
 
 
 def judge_through_node(paths: list[Path], job: Job, rate: float) -> Iterator[Outcome]:
@@ -40,7 +40,7 @@ def judge_through_node(paths: list[Path], job: Job, rate: float) -> Iterator[Out
         try:
             recordings[path] = Recording(path, robot)
         except (ValueError, OSError, KeyError) as error:
-            yield Outcome(path, named(path, error))
+            yield Outcome.unread(path, error)
     judged, faults = {path: [] for path in recordings}, {}
     for checkpoint in job.checkpoints:
         for episode in replay_through_node(list(recordings), checkpoint, how):
@@ -52,4 +52,4 @@ def judge_through_node(paths: list[Path], job: Job, rate: float) -> Iterator[Out
             faults[episode.path] = faults.get(episode.path) or episode.fault
     for path, recording in recordings.items():
         whole = len(judged[path]) == len(job.checkpoints)
-        yield heard_outcome(recording, judged[path] if whole else (), faults[path])
+        yield Outcome.of(recording, end_of(path), judged[path] if whole else (), faults[path])

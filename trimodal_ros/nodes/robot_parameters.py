@@ -22,10 +22,10 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 
 from .ros import parameter
+from ..command.arm import Check
 from ..command.decision import Rules
 from ..command.workspace import WorkspaceBox
-from ..spec import RobotSpec
-from ..spec.robot_file import read_robot_file
+from ..spec.robot_file import read_robot_file, RobotFile
 from ..spec.urdf import apply_urdf_limits
 
 TOPIC = 'topic'
@@ -75,36 +75,30 @@ def optional(node: Node, name: str):
     return node.get_parameter(name).value
 
 
-def read_robot(node: Node, description: str) -> tuple[RobotSpec, WorkspaceBox | None]:
+def read_robot(node: Node, description: str) -> RobotFile:
     """
-    Return the robot with the limits that count, and its workspace if it has one.
+    Return the robot with the limits that count, and the URDF they are of.
 
-    ``description`` is what came on robot_description, '' before anything did. Raises SpecError
-    where YAML and URDF don't fit, ValueError where a URDF is missing.
+    That is the one that the parameter urdf asks for, or else the robot YAML. ``description`` is
+    what came on robot_description, '' before anything did. Raises SpecError where YAML and URDF
+    don't fit, ValueError where a URDF is missing.
     """
-    robot, urdf = read_robot_file(parameter(node, 'robot')).robot, read_urdf_text(
-        node, description)
-    frame = optional(node, 'workspace_frame')
-    if urdf:
-        robot = apply_urdf_limits(robot, urdf)
-    if not frame:
-        return robot, None
-    if not urdf:
-        raise ValueError('workspace_frame needs the parameter urdf: links are named there')
-    corners = (optional(node, name) for name in CORNERS)
-    return robot, WorkspaceBox(urdf, robot, frame, *corners)
-
-
-def read_urdf_text(node: Node, description: str) -> str:
-    """
-    Return the URDF that the parameter urdf asks for, or else the robot YAML; '' for none.
-
-    Raises ValueError where it isn't there.
-    """
-    where = optional(node, 'urdf') or read_robot_file(parameter(node, 'robot')).urdf
-    if where != TOPIC:
-        return Path(where).read_text() if where else ''
-    if not description:
+    file, where = read_robot_file(parameter(node, 'robot')), optional(node, 'urdf')
+    if not where:
+        return file
+    if where == TOPIC and not description:
         raise ValueError("urdf is 'topic' and nothing has come on robot_description yet; "
                          'start robot_state_publisher, or name a file')
-    return description
+    urdf = description if where == TOPIC else Path(where).read_text()
+    return RobotFile(apply_urdf_limits(file.robot, urdf), urdf)
+
+
+def read_check(node: Node, here: RobotFile) -> Check:
+    """Return the check of the workspace. Raises ValueError where the URDF for one is missing."""
+    frame = optional(node, 'workspace_frame')
+    if not frame:
+        return lambda trajectory: None
+    if not here.urdf:
+        raise ValueError('workspace_frame needs the parameter urdf: links are named there')
+    corners = (optional(node, name) for name in CORNERS)
+    return WorkspaceBox(here.urdf, here.robot, frame, *corners).check

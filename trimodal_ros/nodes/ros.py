@@ -21,6 +21,7 @@ from collections.abc import Callable
 import signal
 import sys
 import threading
+import time
 import traceback
 
 from builtin_interfaces.msg import Duration, Time
@@ -55,6 +56,7 @@ SIGNAL_POLL_S = 0.1
 SENSOR_QOS = qos_profile_sensor_data
 COMMAND_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 HEAR_COMMANDS_QOS = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
+HEAR_ALL_QOS = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
 LATCHED_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE,
                          durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
@@ -121,6 +123,14 @@ class SpinThread:
         self._stop.set()
         self._thread.join()
         self._node.destroy_node()
+
+
+def wait_until(condition: Callable, seconds: float, pause_s: float):
+    """Return the condition's value once it is true, or after that time whatever it is."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()) and time.monotonic() < deadline:
+        time.sleep(pause_s)
+    return value
 
 
 def stop_signals() -> threading.Event:

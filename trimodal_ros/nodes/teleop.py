@@ -38,7 +38,7 @@ from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from .robot_parameters import optional, TOPIC
+from .robot_parameters import optional, read_robot, TOPIC
 from .ros import (
     HEAR_COMMANDS_QOS,
     LATCHED_QOS,
@@ -96,10 +96,11 @@ class TeleopNode(Node):
                 self._begin(message.data)
 
     def _begin(self, description: str) -> None:
-        arm = read_arm(self, description, lambda: now_ns(self))
+        here = read_robot(self, description)
+        arm = read_arm(self, here, lambda: now_ns(self))
         mapping = read_mapping(self, arm.robot)
         self._command = TrajectoryPublishers(self, arm.robot)
-        steering = read_steering(self, description, arm.robot, mapping)
+        steering = read_steering(self, here, mapping)
         self.teleoperator = Teleoperator(arm, steering, mapping, self, read_hand(self))
         self.add_on_set_parameters_callback(
             lambda parameters: change_parameters(parameters, steering))
@@ -190,9 +191,7 @@ class TeleopNode(Node):
             state = f'{doing}: {NotReady(reason, teleoperator.details)}'
         values = {'mode': teleoperator.steering.mode,
                   'taken_over': str(teleoperator.is_on).lower(),
-                  'stopped_by': teleoperator.stops.by,
-                  **{f'{joint} {kind}': str(count) for (joint, kind), count in
-                     sorted(arm.limit_events.items())}}
+                  'stopped_by': teleoperator.stops.by, **arm.limit_values}
         level = DiagnosticStatus.ERROR if reason and teleoperator.is_on else DiagnosticStatus.OK
         self._diagnosis.publish(DiagnosticArray(
             header=ROS_TYPES.header(arm.clock()), status=[DiagnosticStatus(

@@ -27,8 +27,7 @@ from .robot_parameters import (
     declare_numbers,
     declare_plain,
     optional,
-    read_robot,
-    read_urdf_text,
+    read_check,
     ROBOT_NUMBERS,
     ROBOT_TEXTS,
 )
@@ -41,6 +40,7 @@ from ..command.steering import JOINT, Speeds, Steering
 from ..command.stick import Mapping, mapping_file
 from ..observe.freshness import Freshness
 from ..spec import RobotSpec
+from ..spec.robot_file import RobotFile
 
 DEFAULT_MAPPING = 'teleop.yaml'
 TEXTS = {
@@ -108,18 +108,16 @@ def read_mapping(node: Node, robot: RobotSpec) -> Mapping:
     return Mapping.from_yaml(mapping_file(optional(node, 'mapping')), robot)
 
 
-def read_arm(node: Node, description: str, clock) -> Arm:
-    """Return the arm with the limits and the workspace that count."""
-    robot, workspace = read_robot(node, description)
-    checks = {} if workspace is None else {'check': workspace.check}
-    return Arm(robot, clock, Freshness(optional(node, 'max_age_s')),
-               optional(node, 'max_tracking_error_rad'), **checks)
+def read_arm(node: Node, here: RobotFile, clock) -> Arm:
+    """Return the arm with the workspace that counts."""
+    return Arm(here.robot, clock, Freshness(optional(node, 'max_age_s')),
+               optional(node, 'max_tracking_error_rad'), read_check(node, here))
 
 
-def read_steering(node: Node, description: str, robot: RobotSpec, mapping: Mapping) -> Steering:
+def read_steering(node: Node, here: RobotFile, mapping: Mapping) -> Steering:
     """Return the modes there are. Raises ValueError where one lacks what it needs."""
-    frame, urdf = optional(node, 'tool_frame'), read_urdf_text(node, description)
-    if frame and not urdf:
+    robot, frame = here.robot, optional(node, 'tool_frame')
+    if frame and not here.urdf:
         raise ValueError('tool_frame needs the parameter urdf: links are named there')
     leader = Leader(robot, _read_leader(node)) if optional(node, 'leader') else None
     if leader is not None and mapping.deadman is None:
@@ -127,7 +125,7 @@ def read_steering(node: Node, description: str, robot: RobotSpec, mapping: Mappi
     return Steering(
         robot, Speeds(*(optional(node, name) for name in SPEEDS)),
         Pace(*(optional(node, name) for name in ('ramp_s', 'cruise_s', 'brake_s'))),
-        optional(node, 'mode'), CartesianJog(urdf, robot, frame) if frame else None, leader)
+        optional(node, 'mode'), CartesianJog(here.urdf, robot, frame) if frame else None, leader)
 
 
 def _read_leader(node: Node) -> LeaderRules:

@@ -29,10 +29,9 @@ from pathlib import Path
 import shutil
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save
 import torch
 
-from .checksums import checksums, find_mismatch
 from .encoders import describe_encoders, open_encoders, TOKENIZER
 from .exported import is_export
 from .folder import CARD, check_contents, check_fits, CheckpointError
@@ -62,12 +61,13 @@ def save_checkpoint(path: Path, policy: Policy, training: Mapping, card: str) ->
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     state = {name: value.contiguous().cpu() for name, value in policy.state_dict().items()}
-    save_file(state, partial / WEIGHTS)
+    weights = save(state)
     config = {
         'format': FORMAT, 'policy': asdict(policy.config),
         'encoders': describe_encoders(policy), 'robot': policy.robot.to_dict(),
-        'normalization': policy.statistics.to_dict(), 'sha256': checksums(partial),
+        'normalization': policy.statistics.to_dict(), 'sha256': _checksums(weights),
         'training': dict(training)}
+    (partial / WEIGHTS).write_bytes(weights)
     (partial / CONFIG).write_text(json.dumps(config, indent=1) + '\n')
     (partial / CARD).write_text(card)
     if not policy.config.language_frozen:
@@ -81,15 +81,30 @@ def save_checkpoint(path: Path, policy: Policy, training: Mapping, card: str) ->
 
 def content_hash(path: Path) -> str:
     """Return the first 16 hex digits of the SHA-256 of weights, config and tokenizer."""
-    path, digest = Path(path), hashlib.sha256()
-    for file in (path / WEIGHTS, path / CONFIG, *sorted((path / TOKENIZER).glob('*'))):
+    path = Path(path)
+    return _content_hash(path, (path / WEIGHTS).read_bytes(), (path / CONFIG).read_bytes())
+
+
+def _content_hash(path: Path, weights: bytes, config: bytes) -> str:
+    digest = hashlib.sha256(weights)
+    digest.update(config)
+    for file in sorted((path / TOKENIZER).glob('*')):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _checksums(weights: bytes) -> dict[str, str]:
+    return {WEIGHTS: hashlib.sha256(weights).hexdigest()}
 
 
 def read_config(path: Path) -> dict:
     """Return ``config.json``. Raises CheckpointError when the folder is not a checkpoint."""
     path = Path(path)
+    _check_folder(path)
+    return _config(path, (path / CONFIG).read_bytes())
+
+
+def _check_folder(path: Path) -> None:
     if not path.is_dir():
         raise CheckpointError(f'checkpoint {path} does not exist or is not a folder')
     if is_export(path):
@@ -99,8 +114,11 @@ def read_config(path: Path) -> dict:
     for name in (WEIGHTS, CONFIG):
         if not (path / name).is_file():
             raise CheckpointError(f'checkpoint {path}: {name} is missing')
+
+
+def _config(path: Path, text: bytes) -> dict:
     try:
-        config = json.loads((path / CONFIG).read_text())
+        config = json.loads(text)
         version = config['format']
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f'checkpoint {path}: {CONFIG} is damaged: {error!r}') from error
@@ -141,8 +159,10 @@ def load_checkpoint(path: Path, device: str | torch.device = 'cpu',
     field, for a frozen encoder that is not here or not the same.
     """
     path = Path(path)
-    config = read_config(path)
-    _check_files(path, config)
+    _check_folder(path)
+    weights, config_text = (path / WEIGHTS).read_bytes(), (path / CONFIG).read_bytes()
+    config = _config(path, config_text)
+    _check_weights(path, weights, config)
     trained_for, statistics, policy_config = _parse(path, config)
     if robot is not None:
         check_fits(path, trained_for, robot)
@@ -155,21 +175,24 @@ def load_checkpoint(path: Path, device: str | torch.device = 'cpu',
     if fresh:
         policy_config = replace(policy_config, decoder=decoder)
     policy = Policy(policy_config, trained_for, statistics, *encoders)
-    _load_weights(path, policy, fresh)
-    policy.content_hash = content_hash(path)
+    _load_weights(path, policy, weights, fresh)
+    policy.content_hash = _content_hash(path, weights, config_text)
     return policy.to(device, memory_format=torch.channels_last).eval()
 
 
-def _check_files(path: Path, config: Mapping) -> None:
-    """Raise CheckpointError for tensors that aren't those that were saved, where that is known."""
-    wrong = find_mismatch(path, config['sha256']) if 'sha256' in config else ''
-    if wrong:
-        raise CheckpointError(f'checkpoint {path}: {wrong}')
+def _check_weights(path: Path, weights: bytes, config: Mapping) -> None:
+    """Raise CheckpointError for weights that aren't those that were saved, where it is known."""
+    found = _checksums(weights)
+    if config.get('sha256', found) != found:
+        raise CheckpointError(
+            f'checkpoint {path}: {WEIGHTS} is damaged, or was changed after it had been saved: '
+            f'its SHA-256 is {found[WEIGHTS]}, expected {config["sha256"]}; copy the checkpoint '
+            'again')
 
 
-def _load_weights(path: Path, policy: Policy, fresh_head: bool = False) -> None:
+def _load_weights(path: Path, policy: Policy, weights: bytes, fresh_head: bool) -> None:
     try:
-        state = load_file(path / WEIGHTS)
+        state = load(weights)
         if fresh_head:
             state = {**{name: value for name, value in state.items()
                         if not name.startswith(HEAD)},
@@ -177,7 +200,7 @@ def _load_weights(path: Path, policy: Policy, fresh_head: bool = False) -> None:
                         if name.startswith(HEAD)}}
         _check_width(path, policy, state.get('language.pool.query_QK'))
         policy.load_state_dict(state)
-    except (SafetensorError, OSError) as error:
+    except SafetensorError as error:
         raise CheckpointError(f'checkpoint {path}: {WEIGHTS} is damaged: {error}') from error
     except RuntimeError as error:
         raise CheckpointError(f'checkpoint {path}: {WEIGHTS} does not fit {CONFIG}: '

@@ -76,17 +76,22 @@ def read_export(path: Path, robot: RobotSpec | None = None) -> tuple[Export, dic
     """
     path = Path(path)
     check_contents(path, {'': (*FILES, MANIFEST, CARD)})
-    export = read_manifest(path)
+    manifest = _bytes(path, MANIFEST)
+    export = _parsed(path, manifest)
     if robot is not None:
         check_fits(path, export.robot, robot)
-    return export, {name: _read(path, name, export.files.get(name)) for name in FILES}
+    return export, {MANIFEST: manifest, **{
+        name: _checked(path, name, export.files.get(name)) for name in FILES}}
 
 
 def read_manifest(path: Path) -> Export:
     """Return what the folder says of itself. Raises CheckpointError where it is damaged."""
-    path = Path(path)
+    return _parsed(path, _bytes(Path(path), MANIFEST))
+
+
+def _parsed(path: Path, manifest: bytes) -> Export:
     try:
-        plain = json.loads((path / MANIFEST).read_text())
+        plain = json.loads(manifest)
         version = plain.pop('format')
         if version != FORMAT:
             raise CheckpointError(f'checkpoint {path}: export format {version}, this code reads '
@@ -95,15 +100,19 @@ def read_manifest(path: Path) -> Export:
         return Export(**{field.name: plain.pop(field.name) for field in fields(Export)}, **plain)
     except CheckpointError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f'checkpoint {path}: {MANIFEST} is damaged: {error!r}') from error
 
 
-def _read(path: Path, name: str, expected: str | None) -> bytes:
+def _bytes(path: Path, name: str) -> bytes:
     try:
-        data = (path / name).read_bytes()
+        return (path / name).read_bytes()
     except OSError as error:
         raise CheckpointError(f'checkpoint {path}: {name} is missing: {error}') from error
+
+
+def _checked(path: Path, name: str, expected: str | None) -> bytes:
+    data = _bytes(path, name)
     found = hashlib.sha256(data).hexdigest()
     if found != expected:
         raise CheckpointError(f'checkpoint {path}: {name} is not what was exported: its SHA-256 '
@@ -114,4 +123,9 @@ def _read(path: Path, name: str, expected: str | None) -> bytes:
 
 def identity_of(path: Path) -> str:
     """Return the first 16 hex digits of the SHA-256 of ``export.json``."""
-    return hashlib.sha256((Path(path) / MANIFEST).read_bytes()).hexdigest()[:16]
+    return manifest_hash((Path(path) / MANIFEST).read_bytes())
+
+
+def manifest_hash(manifest: bytes) -> str:
+    """Return the identity that ``identity_of`` does, of what was read of ``export.json``."""
+    return hashlib.sha256(manifest).hexdigest()[:16]

@@ -25,7 +25,15 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-from .exported import Export, identity_of, LANGUAGE, POLICY, read_export, TOKENIZER
+from .exported import (
+    Export,
+    LANGUAGE,
+    MANIFEST,
+    manifest_hash,
+    POLICY,
+    read_export,
+    TOKENIZER,
+)
 from .folder import CheckpointError
 from .proposal import check_candidates, choose, draw_noise, Proposal
 from .runtime import CPU, ModelError, open_model, Run
@@ -70,9 +78,9 @@ class SentenceReader:
 class OnnxPolicy:
     """Plans as the exported policy does, on one provider."""
 
-    def __init__(self, export: Export, files: dict[str, bytes], content_hash: str, provider: str,
-                 threads: int):
-        self.export, self.robot, self.content_hash = export, export.robot, content_hash
+    def __init__(self, export: Export, files: dict[str, bytes], provider: str, threads: int):
+        self.export, self.robot = export, export.robot
+        self.content_hash = manifest_hash(files[MANIFEST])
         self.runs_on = f'{provider}, {threads} threads, ONNX of {export.checkpoint}'
         self.fall_back = ''
         self.stopwatch = Stopwatch()  # laps 'language', 'decode' and 'alignment'; see ``plan``
@@ -138,6 +146,6 @@ def load_export(path: Path, robot: RobotSpec | None = None, provider: str = CPU,
     """
     export, files = read_export(path, robot)
     try:
-        return OnnxPolicy(export, files, identity_of(path), provider, threads)
+        return OnnxPolicy(export, files, provider, threads)
     except ModelError as error:
         raise CheckpointError(f'checkpoint {path}: {error}') from error

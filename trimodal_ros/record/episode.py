@@ -148,10 +148,19 @@ def read_metadata(path: Path) -> dict:
 
 def start_of(path: Path) -> int:
     """Return the time of receipt, in ns, of an episode's first message. Raises EpisodeError."""
+    return _nanoseconds(path, 'starting_time', 'nanoseconds_since_epoch')
+
+
+def end_of(path: Path) -> int:
+    """Return the time of receipt, in ns, of an episode's last message. Raises EpisodeError."""
+    return start_of(path) + _nanoseconds(path, 'duration', 'nanoseconds')
+
+
+def _nanoseconds(path: Path, key: str, unit: str) -> int:
     try:
-        return read_metadata(path)['starting_time']['nanoseconds_since_epoch']
+        return read_metadata(path)[key][unit]
     except (KeyError, TypeError) as error:
-        raise EpisodeError(f'{path}: {METADATA_FILE} has no starting_time') from error
+        raise EpisodeError(f'{path}: {METADATA_FILE} has no {key}') from error
 
 
 def of_other_robot(info: EpisodeInfo, robot: RobotSpec) -> str:

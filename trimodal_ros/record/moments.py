@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +68,20 @@ class Moment:
 
     observation: Observation
     chunk_TJ: np.ndarray
+
+
+def read_moments(path: Path, robot: RobotSpec, label_topic: str, sampling: Sampling,
+                 dropped: Counter[str]) -> tuple[bool, Iterator[Moment]]:
+    """
+    Return whether an episode has messages on ``label_topic``, and its moments.
+
+    They are those of the labels, or else as sampled, by default at the robot's rate: what was
+    commanded. Raises what ``read_labelled`` and ``read_commanded`` do.
+    """
+    if message_counts(path).get(label_topic):
+        return True, read_labelled(path, robot, label_topic, sampling.freshness)
+    every_s = sampling.every_s or 1 / robot.rate_hz
+    return False, read_commanded(path, robot, replace(sampling, every_s=every_s), dropped)
 
 
 def read_labelled(path: Path, robot: RobotSpec, label_topic: str,
@@ -119,12 +133,11 @@ def read_commanded(path: Path, robot: RobotSpec, sampling: Sampling,
             replay.chunks.ask(joined.stamp_ns)
         for stamp, chunk_TJ in replay.chunks.finished():
             yield Moment(waiting.pop(stamp), chunk_TJ)
-    known_ns = replay.chunks.end(replay.now_ns)
-    for stamp, chunk_TJ in replay.chunks.finished():
-        if stamp + robot.horizon * robot.step_ns <= known_ns:
-            yield Moment(waiting.pop(stamp), chunk_TJ)
-        else:
+    for stamp, chunk_TJ in replay.chunks.rest(replay.now_ns):
+        if np.isnan(chunk_TJ).any():
             dropped['end of the recording'] += 1
+        else:
+            yield Moment(waiting.pop(stamp), chunk_TJ)
 
 
 def _observe(joined: Joined, told: str, dropped: Counter[str]) -> Observation | None:

@@ -120,6 +120,13 @@ class CommandedChunks:
             self._measure(self._unmeasured.pop(0))
         return FOREVER_NS if rests else max(time_ns, under_way_ns)
 
+    def rest(self, time_ns: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield, at the ``end``, what ``finished`` does; NaN are steps of which nobody knows."""
+        known_ns = self.end(time_ns)
+        for stamp, chunk_TJ in self.finished():
+            chunk_TJ[np.array(self._steps(stamp)) > known_ns] = np.nan
+            yield stamp, chunk_TJ
+
     def _rests(self, time_ns: int) -> bool:
         before_ns = time_ns - round(REST_S * NS_PER_S)
         past = [self.commanded.position_at(each) for each in (before_ns, time_ns)]

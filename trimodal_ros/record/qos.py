@@ -43,7 +43,6 @@ def offered_qos(reliable: bool, latched: bool = False, depth: int = 1) -> Qos:
 
 RELIABLE = offered_qos(reliable=True)
 LATCHED = offered_qos(reliable=True, latched=True)
-SENSOR = offered_qos(reliable=False, depth=5)
 
 
 def qos_dicts(profiles: Sequence[Qos]) -> list[dict]:

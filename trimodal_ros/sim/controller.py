@@ -15,10 +15,9 @@
 """
 The acceptance rules of Jazzy's joint_trajectory_controller (ros2_controllers 4.42).
 
-Read in ``validate_trajectory_msg`` and ``trajectory.cpp``; defaults as shipped, with
-``interpolate_from_desired_state`` on. A refused message changes nothing but the log. As there,
-names are not checked for duplicates nor values for being finite. Accelerations, which this
-package never sends, are checked for length and not played.
+Read in ``validate_trajectory_msg`` and ``trajectory.cpp``, under any CONTROLLER_RULES. A refused
+message changes nothing but the log. As there, names are not checked for duplicates nor values for
+being finite. Accelerations, which this package never sends, are checked for length and not played.
 """
 
 from __future__ import annotations
@@ -28,6 +27,7 @@ import numpy as np
 from ..command.playback import JointReference, Played
 from ..observe.stamp import stamp_ns
 from ..spec import NS_PER_S
+from ..spec.controller import CONTROLLER_RULES
 
 
 class Refused(ValueError):
@@ -35,15 +35,10 @@ class Refused(ValueError):
 
 
 class TrajectoryController:
-    """Plays the newest accepted JointTrajectory; joints in the order given."""
+    """Plays the newest accepted JointTrajectory by CONTROLLER_RULES, those in ``rules`` apart."""
 
-    def __init__(self, joint_names, interpolate_from_desired_state: bool = True,
-                 allow_partial_joints_goal: bool = False,
-                 allow_nonzero_velocity_at_trajectory_end: bool = False):
-        self.joint_names = tuple(joint_names)
-        self.interpolate_from_desired_state = interpolate_from_desired_state
-        self.allow_partial_joints_goal = allow_partial_joints_goal
-        self.allow_nonzero_velocity_at_trajectory_end = allow_nonzero_velocity_at_trajectory_end
+    def __init__(self, joint_names, **rules: bool):
+        self.joint_names, self.rules = tuple(joint_names), {**CONTROLLER_RULES, **rules}
         self._played = None
         self._rest = None
 
@@ -61,7 +56,7 @@ class TrajectoryController:
         """Replace what is played by ``message``. Raises Refused with the controller's reason."""
         self._validate(message, now_ns)
         desired = self.reference(now_ns)
-        before = desired if self.interpolate_from_desired_state else measured
+        before = desired if self.rules['interpolate_from_desired_state'] else measured
         still_J = np.zeros(len(self.joint_names))  # as joints left out of a partial goal are
         points = message.points
         self._played = Played(
@@ -85,7 +80,7 @@ class TrajectoryController:
         for name in names:
             if name not in self.joint_names:
                 raise Refused(f"incoming joint {name!r} does not match the controller's joints")
-        if len(names) != len(self.joint_names) and not self.allow_partial_joints_goal:
+        if len(names) != len(self.joint_names) and not self.rules['allow_partial_joints_goal']:
             missing = [name for name in self.joint_names if name not in names]
             raise Refused(f'joints on incoming trajectory do not match: {missing} missing')
         if not message.points:
@@ -94,8 +89,8 @@ class TrajectoryController:
         for index, point in enumerate(message.points):
             self._validate_point(point, index, len(names))
         last = np.asarray(message.points[-1].velocities)
-        if not self.allow_nonzero_velocity_at_trajectory_end and np.any(
-                np.abs(last) > np.finfo(np.float32).eps):
+        if np.any(np.abs(last) > np.finfo(np.float32).eps) and not self.rules[
+                'allow_nonzero_velocity_at_trajectory_end']:
             raise Refused('velocity of last trajectory point is not zero')
 
     @staticmethod

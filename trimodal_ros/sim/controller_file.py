@@ -21,12 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..spec import SpecError
+from ..spec.controller import CONTROLLER_RULES
 from ..spec.located import read_located
 
 TYPE = 'joint_trajectory_controller/JointTrajectoryController'
 MANAGER = 'controller_manager'
-RULES = ('interpolate_from_desired_state', 'allow_partial_joints_goal',
-         'allow_nonzero_velocity_at_trajectory_end')   # of those in sim/controller.py
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,8 @@ class ControllerParameters:
     @property
     def rules(self) -> dict[str, bool]:
         """The parameters that decide what it accepts, where they are given."""
-        return {rule: self.parameters[rule] for rule in RULES if rule in self.parameters}
+        return {rule: self.parameters[rule] for rule in CONTROLLER_RULES
+                if rule in self.parameters}
 
 
 def read_controllers(path: Path) -> tuple[ControllerParameters, ...]:

@@ -37,8 +37,8 @@ from ..record.qos import LATCHED
 from ..record.selection import TRAJECTORY, TYPES
 from ..record.writer import EpisodeWriter
 from ..spec import Observation, RobotSpec, Trajectory
+from ..spec.topics import LABEL_TOPIC
 
-LABEL_TOPIC = 'demonstration'   # what should be done now, whoever commands
 PARAPHRASES = 12
 LINGER_STEPS = 8                # after success: leaving the cube and going back to rest
 NOISE_RAD = 0.04

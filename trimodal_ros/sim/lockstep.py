@@ -66,7 +66,7 @@ def run_episode(simulated: SimulatedRobot, robot: RobotSpec, layout: Layout | No
         _sense(simulated, pilot, sink)
         decision = pilot.decide()
         if decision.refusal:
-            result.refusals.append(decision.refusal)
+            result.refusals.append(decision.refusal.text)
         if decision.trajectory is not None:
             _send(simulated, pilot, decision, sink)
         simulated.advance(START_NS + (step + 1) * robot.step_ns)

@@ -20,6 +20,9 @@ from dataclasses import dataclass
 
 TRAJECTORY_TOPIC = 'joint_trajectory'
 TRAJECTORY_CONTROLLER = 'joint_trajectory_controller'   # as ros2_control's examples call it
+CONTROLLER_RULES = {   # what decides which trajectories it accepts, as this package needs it
+    'interpolate_from_desired_state': True, 'allow_nonzero_velocity_at_trajectory_end': False,
+    'allow_partial_joints_goal': False}
 
 
 @dataclass(frozen=True)

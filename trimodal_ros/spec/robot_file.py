@@ -36,11 +36,10 @@ from .urdf_file import find_urdf, joints_of, read_urdf
 
 @dataclass(frozen=True)
 class RobotFile:
-    """A robot YAML that was read: the robot, the URDF it names if it does, and where."""
+    """A robot YAML that was read: the robot, and the text of the URDF it names, '' for none."""
 
-    path: Path
     robot: RobotSpec
-    urdf: Path | None
+    urdf: str
 
 
 def read_robot_file(path: str | Path) -> RobotFile:
@@ -60,7 +59,7 @@ def read_robot_file(path: str | Path) -> RobotFile:
         robot = RobotSpec.from_dict(plain)
     except SpecError as error:
         raise SpecError(f'{path}: {error}') from error
-    return RobotFile(Path(path), _within_urdf(file, robot, elements), urdf)
+    return RobotFile(_within_urdf(file, robot, elements), urdf)
 
 
 def write_robot_file(robot: RobotSpec, path: str | Path) -> None:
@@ -81,15 +80,15 @@ def write_robot_file(robot: RobotSpec, path: str | Path) -> None:
 
 
 def _urdf(file: Located, known: dict):
-    """Return the file and the joints of the URDF, None and None where there is none."""
+    """Return the text and the joints of the URDF, '' and None where there is none."""
     if 'urdf' not in known:
-        return None, None
+        return '', None
     try:
-        path = find_urdf(known['urdf'], file.path.parent)
-        return path, joints_of(read_urdf(path.read_text()))
+        text = find_urdf(known['urdf'], file.path.parent).read_text()
+        return text, joints_of(read_urdf(text))
     except (OSError, UnicodeDecodeError, SpecError) as error:
         file.fault(('urdf',), f'urdf: {error}')
-        return None, None
+        return '', None
 
 
 def _within_urdf(file: Located, robot: RobotSpec, elements) -> RobotSpec:

@@ -13,13 +13,15 @@
 # limitations under the License.
 
 
-"""Names of topics as patterns, for what chooses them so."""
+"""Names of topics that several rooms know."""
 
 from __future__ import annotations
 
 import re
 
 from .robot import RobotSpec
+
+LABEL_TOPIC = 'demonstration'   # what should be done now, whoever commands
 
 
 def inputs_pattern(robot: RobotSpec) -> str:

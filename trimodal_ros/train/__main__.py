@@ -33,6 +33,7 @@ from ..plan.checkpoint import read_policy_config
 from ..plan.engine import Compiling, Precision
 from ..plan.policy import DecoderName, PolicyConfig
 from ..record.moments import Sampling
+from ..spec.topics import LABEL_TOPIC
 
 CONFIG = share_dir() / 'config'
 ROBOT = shipped().robot
@@ -43,7 +44,7 @@ DEFAULT_FRAMES, DEFAULT_SAMPLING = KindWeights(), Sampling()
 def run(episodes: list[Path], out: Path, robot: Path = ROBOT,
         steps: int = 2400, batch_size: int = 64, learning_rate: float = 1e-3, seed: int = 0,
         start_steps: int = 400, initial: Path | None = None, device: str = 'cpu',
-        processes: int = 2, label_topic: str = 'demonstration', save_every: int = 250,
+        processes: int = 2, label_topic: str = LABEL_TOPIC, save_every: int = 250,
         weights: TaskWeights = DEFAULT_WEIGHTS, weighting: Method = 'fixed',
         pair_loss: PairLoss = 'info_nce', trimodal_loss: TrimodalLoss = 'gram', memory: int = 512,
         precision: Precision = 'float32', compiling: Compiling = 'off', episode_limit: int = 0,

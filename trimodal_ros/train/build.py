@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 import hashlib
 import json
 from pathlib import Path
@@ -33,7 +33,7 @@ import numpy as np
 from ..progress import progress_bar
 from ..record.bag_metadata import message_counts
 from ..record.episode import EpisodeError, of_other_robot, read_info
-from ..record.moments import Moment, read_commanded, read_labelled, Sampling
+from ..record.moments import Moment, read_moments, Sampling
 from ..spec import RobotSpec
 from ..workers import worker_pool
 
@@ -101,15 +101,10 @@ def _read_episode(job: tuple[Path, Path, Recipe]) -> dict:
 
 
 def _frames_of(path: Path, folder: Path, recipe: Recipe) -> dict:
-    counts, sampling = message_counts(path), recipe.sampling
-    labelled = counts.get(recipe.label_topic, 0) > 0
     dropped: Counter[str] = Counter()
-    if labelled:
-        moments = read_labelled(path, recipe.robot, recipe.label_topic, sampling.freshness)
-    else:
-        every_s = sampling.every_s or 1 / recipe.robot.rate_hz
-        moments = read_commanded(path, recipe.robot, replace(sampling, every_s=every_s), dropped)
-    count = _stream(moments, folder)
+    labelled, moments = read_moments(path, recipe.robot, recipe.label_topic, recipe.sampling,
+                                     dropped)
+    count, counts = _stream(moments, folder), message_counts(path)
     commanded = any(counts.get(group.topic) for group in recipe.robot.groups)
     return {'frames': count, 'labelled': labelled, 'dropped': dict(dropped),
             'commanded': commanded}

@@ -43,6 +43,7 @@ from ..plan.policy import Policy, PolicyConfig
 from ..progress import progress_bar
 from ..record.moments import Sampling
 from ..spec import RobotSpec
+from ..spec.topics import LABEL_TOPIC
 
 VALIDATION_FRAMES = 256
 GRADIENT_NORM = 1.0
@@ -66,7 +67,7 @@ class TrainingSettings:
     seed: int = 0
     start_steps: int = 400                # of batches from the starts of episodes only
     initial: str = ''                     # checkpoint folder to start from
-    label_topic: str = 'demonstration'
+    label_topic: str = LABEL_TOPIC
     policy: PolicyConfig = PolicyConfig()
     weights: TaskWeights = TaskWeights()
     weighting: Method = 'fixed'
@@ -124,8 +125,7 @@ def _roots(settings: TrainingSettings) -> list[Path]:
     return [Path(root) for root in settings.episodes]
 
 
-def _choose(settings: TrainingSettings, robot: RobotSpec,
-            workers: int) -> tuple[Frames, Chosen]:
+def _choose(settings: TrainingSettings, robot: RobotSpec, workers: int) -> tuple[Frames, Chosen]:
     frames = open_frames(_roots(settings), robot, settings.label_topic, workers,
                          settings.sampling)
     return frames, choose(frames, settings.selection)

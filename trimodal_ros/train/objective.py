@@ -227,13 +227,6 @@ class _Sides:
         return same_for_all(torch.randperm(len(self.group_M), device=self.group_M.device))
 
 
-@torch.no_grad()
-def action_error_rad(policy: Policy, batch: Batch) -> float:
-    """Return the mean absolute error of predicted chunks, in rad."""
-    chunk_BTJ = predict_rad(policy, embed(policy, batch), batch)
-    return float((chunk_BTJ - batch.chunk_BTJ.to(policy.device)).abs().mean())
-
-
 def predict_rad(policy: Policy, embedded: Embedded, batch: Batch) -> torch.Tensor:
     """Return the chunks [B, T, J] planned for an embedded batch, in rad."""
     return policy.normalizer.chunk_to_rad(policy.decoder.decode(embedded.scene.context_BF),

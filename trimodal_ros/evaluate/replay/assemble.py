@@ -17,8 +17,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 import math
+from pathlib import Path
 
 import numpy as np
 
@@ -45,12 +47,12 @@ def put_together(outcomes: Sequence[Outcome], robot: RobotSpec, hashes: Sequence
 
     ``took_s`` is how long it took.
     """
-    outcomes = sorted(outcomes, key=lambda outcome: outcome.path)
+    outcomes = sorted(outcomes, key=lambda outcome: Path(outcome.episode.path))
     judged = [outcome for outcome in outcomes if outcome.judged]
     tallies = [_added(robot, (each.judged[place].tally for each in judged))
                for place in range(len(hashes))]
     most = max(LEAST_ROWS, MOST_ROWS // max(1, len(judged)))
-    duration_s = sum(outcome.duration_s for outcome in outcomes)
+    duration_s = sum(outcome.episode.duration_s for outcome in outcomes)
     with_baseline, figures = len(hashes) > 1, tallies[0].figures()
     return Result(
         hashes[0], _robot(robot), mode, settings,
@@ -89,15 +91,11 @@ def _histograms(ages: Mapping[str, Ages]) -> dict[str, Histogram]:
 
 
 def _episode(outcome: Outcome, most: int) -> Episode:
-    about = {'path': str(outcome.path), 'fault': outcome.fault,
-             'instruction': outcome.instruction, 'outcome': outcome.outcome,
-             'start_ns': outcome.start_ns, 'duration_s': outcome.duration_s,
-             'dropped': dict(outcome.dropped)}
     if not outcome.judged:
-        return Episode(**about)
+        return outcome.episode
     first, *others = outcome.judged
-    return Episode(
-        **about, decisions=first.count, refusals=dict(first.refusals),
+    return replace(
+        outcome.episode, decisions=first.count, refusals=dict(first.refusals),
         figures=first.tally.figures(), baseline=others[0].tally.figures() if others else {},
         series=_series(first.decisions, most), curves=_curves(outcome.judged, most))
 

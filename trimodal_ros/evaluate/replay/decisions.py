@@ -24,23 +24,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-import re
 from typing import Literal
 
 import numpy as np
 
+from ...command.decision import Refusal
 from ...spec import NS_PER_S, RobotSpec, Trajectory
 
 Status = Literal['commanded', 'refused', 'late']
-LATE = 'late'
-# How refusals begin: command/pilot.py, limits.py, arm.py, chunk.py, guard.py and workspace.py.
-LIMITS = re.compile(r"joint '(?P<joint>[^']*)'(, before|: the plan)")
-BEGINNINGS = {LATE: re.compile('late'), 'limits': LIMITS,
-              'arm is elsewhere': re.compile("joint '[^']*': measured"),
-              'expired': re.compile('the chunk ends'), 'guard': re.compile('guard'),
-              'workspace': re.compile('frame '), 'not a plan': re.compile('position_TJ')}
-OTHER = 'other'
-REASONS = (*BEGINNINGS, OTHER)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +58,7 @@ class ReplayedDecision:
     planned_TJ: np.ndarray
     recorded_TJ: np.ndarray
     trajectory: Trajectory | None = None
-    refusal: str = ''
+    refusal: Refusal = Refusal()
     alignment: Mapping[str, float] = field(default_factory=dict)
     swapped_TJ: np.ndarray | None = None
     stages_ms: Mapping[str, float] = field(default_factory=dict)
@@ -77,18 +68,7 @@ class ReplayedDecision:
     def status(self) -> Status:
         if not self.refusal:
             return 'commanded'
-        return 'late' if self.reason == LATE else 'refused'
-
-    @property
-    def reason(self) -> str:
-        """Why the plan may not be sent, in a word or two, one of REASONS; '' if it may."""
-        return reason_of(self.refusal)
-
-    @property
-    def refused_joint(self) -> str:
-        """The joint whose limits refuse the plan, '' where it isn't that."""
-        found = LIMITS.match(self.refusal)
-        return found['joint'] if found else ''
+        return 'late' if self.refusal.reason == 'late' else 'refused'
 
     @classmethod
     def make_example(cls, robot: RobotSpec | None = None, number: int = 0) -> ReplayedDecision:
@@ -104,18 +84,6 @@ class ReplayedDecision:
             Trajectory.of_chunk(robot, stamp_ns, planned_TJ),
             alignment={'image_sentence': 0.6, 'scene_motion': 0.7, 'scene_recorded': 0.65},
             swapped_TJ=recorded_TJ + 0.3, stages_ms={'transport': 10.0}, age_ms=22.0)
-
-
-def reason_of(refusal: str) -> str:
-    """
-    Return why a plan may not be sent, one of REASONS; '' for no refusal.
-
-    >>> reason_of("joint 'elbow', before 0.40 s: 2.910 rad is outside [-1.69, 1.69] rad")
-    'limits'
-    """
-    if not refusal:
-        return ''
-    return next((reason for reason, begins in BEGINNINGS.items() if begins.match(refusal)), OTHER)
 
 
 def unknown_chunk(robot: RobotSpec) -> np.ndarray:

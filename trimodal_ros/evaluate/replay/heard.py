@@ -29,11 +29,11 @@ from pathlib import Path
 import numpy as np
 
 from .decisions import heard_chunk, ReplayedDecision, unknown_chunk
-from ...command.decision import STAGES
+from ...command.decision import Refusal, STAGES
 from ...command.guard import SCORES
 from ...command.message import addressed, from_message
 from ...observe.stamp import stamp_ns
-from ...record.episode import EpisodeError
+from ...record.episode import end_of, EpisodeError
 from ...record.moments import Replay
 from ...record.reader import read_messages
 from ...spec import RobotSpec, SpecError, Trajectory
@@ -104,7 +104,8 @@ class Hearing:
     def _decision(self, message) -> ReplayedDecision:
         stamp, status, values = stamp_ns(message.header.stamp), message.status[0], _values(message)
         plan, sent = self._plans.pop(stamp, None), self._sent.pop(stamp, None)
-        refusal = '' if status.message == 'commanded' else status.message
+        refusal = Refusal() if status.message == 'commanded' else Refusal(
+            values.get('reason', 'other'), status.message, values.get('joint', ''))
         planned_TJ = unknown_chunk(self._robot)
         if plan is not None:
             planned_TJ = plan.position_TJ
@@ -192,7 +193,8 @@ def with_recorded(path: Path, robot: RobotSpec, decisions: Iterable[ReplayedDeci
     """
     replay, waiting, asked = Replay(path, robot), iter(decisions), {}
     coming = next(waiting, None)
-    for topic, time_ns, message in read_messages(path, replay.topics):
+    motion = ['joint_states', *(group.topic for group in robot.groups)]
+    for topic, time_ns, message in read_messages(path, motion):
         while coming is not None and coming.decided_ns <= time_ns:
             if coming.stamp_ns not in asked:
                 replay.chunks.ask(coming.stamp_ns)
@@ -204,8 +206,5 @@ def with_recorded(path: Path, robot: RobotSpec, decisions: Iterable[ReplayedDeci
     for each in [coming, *waiting] if coming is not None else []:
         replay.chunks.ask(each.stamp_ns)
         asked[each.stamp_ns] = each
-    known_ns = replay.chunks.end(replay.now_ns)
-    for stamp, chunk_TJ in replay.chunks.finished():
-        ends_ns_T = stamp + robot.step_ns * (1 + np.arange(robot.horizon))
-        chunk_TJ[ends_ns_T > known_ns] = np.nan
+    for stamp, chunk_TJ in replay.chunks.rest(end_of(path)):
         yield replace(asked.pop(stamp), recorded_TJ=chunk_TJ)

@@ -98,7 +98,7 @@ class Judge:
         self._keep(tally, decision.instruction, time_s)
         self._add_ages(decision)
         self._judged.count += 1
-        self._judged.refusals.update([decision.reason] if decision.reason else [])
+        self._judged.refusals.update([decision.refusal.reason] if decision.refusal else [])
         self._before = decision
 
     def _add_errors(self, tally: Tally, decision: ReplayedDecision) -> np.ndarray:
@@ -122,10 +122,10 @@ class Judge:
 
     def _add_outcome(self, tally: Tally, decision: ReplayedDecision) -> None:
         tally.add('refused', decision.status == 'refused')
-        tally.add('limit_refused', decision.reason == 'limits')
+        tally.add('limit_refused', decision.refusal.reason == 'limits')
         tally.add('late', decision.status == 'late')
         tally.add('missed', 0, 1)
-        tally.add_joints('limit_refused', [name == decision.refused_joint
+        tally.add_joints('limit_refused', [name == decision.refusal.joint
                                            for name in self._robot.joint_names])
 
     def _add_change(self, tally: Tally, decision: ReplayedDecision) -> None:
@@ -186,7 +186,7 @@ class Judge:
             self._worst.note(decision, time_s, 'boundary_jump', float(jump_J.max()),
                              self._most(jump_J[None]))
         if decision.status != 'commanded':
-            self._worst.note(decision, time_s, decision.status, 1.0, decision.refusal)
+            self._worst.note(decision, time_s, decision.status, 1.0, decision.refusal.text)
 
     def _most(self, value_TJ: np.ndarray) -> str:
         joint = int(np.nansum(value_TJ, axis=0).argmax())

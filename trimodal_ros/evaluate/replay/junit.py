@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element, indent, SubElement, tostring
 
-from .catalogue import MEASURES
 from .result import Passed, Result
 
 
@@ -62,10 +61,9 @@ def told(passed: Passed) -> str:
     >>> told(Passed('action_error', 'max', 0.05, 0.071, False))
     'action_error is 0.071 rad, expected at most 0.05 rad'
     """
-    unit = MEASURES[passed.measure.partition('.')[0]].unit
-    value = 'not measured' if passed.value is None else f'{passed.value:.4g} {unit}'
-    most = 'at most' if passed.bound == 'max' else 'at least'
-    return f'{passed.measure} is {value}, expected {most} {passed.threshold:g} {unit}'
+    value = 'not measured' if passed.value is None else f'{passed.value:.4g} {passed.unit}'
+    return (f'{passed.measure} is {value}, expected {passed.allows} {passed.threshold:g} '
+            f'{passed.unit}')
 
 
 def _readable(text: str) -> str:

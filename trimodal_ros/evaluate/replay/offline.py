@@ -20,16 +20,18 @@ A process loads the checkpoints once and judges one recording after another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from .judge import Judge, Judged, Yardstick
 from .recording import Recording
+from .result import Episode
 from .station import Settings
 from ...command.frame import FramePosition
 from ...observe.instruction import normalize_instruction
@@ -87,18 +89,25 @@ class Job:
                          np.array(statistics.chunk_offset), self.tolerance_rad, positions_m)
 
 
-@dataclass(frozen=True, eq=False)
-class Outcome:
+class Outcome(NamedTuple):
     """What came of a recording: by checkpoint, in the order of the job's; none with a fault."""
 
-    path: Path
-    fault: str = ''
-    instruction: str = ''
-    outcome: str = ''
-    start_ns: int = 0
-    duration_s: float = 0.0
-    dropped: Mapping[str, int] = field(default_factory=dict)
+    episode: Episode   # without figures
     judged: tuple[Judged, ...] = ()
+
+    @classmethod
+    def unread(cls, path: Path, error: Exception) -> Outcome:
+        """Return what comes of a recording that can't be read."""
+        return cls(Episode(str(path), named(path, error)))
+
+    @classmethod
+    def of(cls, recording: Recording, end_ns: int, judged: Iterable[Judged],
+           fault: str = '') -> Outcome:
+        """Return what comes of a recording that was read until ``end_ns``."""
+        info, start_ns = recording.info, recording.start_ns
+        return cls(Episode(
+            str(recording.path), fault, info.instruction, info.outcome, start_ns,
+            (end_ns - start_ns) / NS_PER_S, dropped=recording.holds), tuple(judged))
 
 
 def camera_period_s(path: Path, robot: RobotSpec) -> float:
@@ -168,7 +177,7 @@ def judge_recording(path: Path) -> Outcome:
         recording = Recording(path, robot)
         yardstick, start_ns = job.yardstick(path, robot), recording.start_ns
     except (ValueError, OSError, KeyError) as error:
-        return Outcome(path, named(path, error))
+        return Outcome.unread(path, error)
     judges = [Judge(yardstick, start_ns) for _ in _WORKER['planners']]
     fault = ''
     try:
@@ -186,9 +195,7 @@ def _outcome(recording: Recording, judges: list[Judge], fault: str) -> Outcome:
     if not judged[0].count and not fault:
         fault = (f'{recording.path}: nothing could be decided on: '
                  f'{", ".join(recording.holds) or "no complete set of inputs"}')
-    return Outcome(recording.path, fault, recording.info.instruction, recording.info.outcome,
-                   recording.start_ns, (end_ns - recording.start_ns) / NS_PER_S,
-                   recording.holds, judged)
+    return Outcome.of(recording, end_ns, judged, fault)
 
 
 def named(path: Path, error: Exception) -> str:

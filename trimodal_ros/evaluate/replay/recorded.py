@@ -22,11 +22,11 @@ from pathlib import Path
 from .decisions import ReplayedDecision
 from .heard import read_heard, with_recorded
 from .judge import Judge, Judged
-from .offline import Job, named, Outcome
+from .offline import Job, Outcome
 from .recording import Recording
 from ...plan.checkpoint import content_hash
-from ...record.episode import read_metadata
-from ...spec import NS_PER_S, RobotSpec
+from ...record.episode import end_of
+from ...spec import RobotSpec
 
 
 def judge_recorded(paths: list[Path], job: Job) -> Iterator[Outcome]:
@@ -43,9 +43,9 @@ def judge_recorded(paths: list[Path], job: Job) -> Iterator[Outcome]:
             judged = [judge_heard(recording, read_heard(path, robot, each), job, robot)
                       for each in hashes]
         except (ValueError, OSError, KeyError) as error:
-            yield Outcome(path, named(path, error))
+            yield Outcome.unread(path, error)
         else:
-            yield heard_outcome(recording, judged)
+            yield Outcome.of(recording, end_of(path), judged)
 
 
 def judge_heard(recording: Recording, decisions: Sequence[ReplayedDecision], job: Job,
@@ -54,14 +54,4 @@ def judge_heard(recording: Recording, decisions: Sequence[ReplayedDecision], job
     judge = Judge(job.yardstick(recording.path, robot), recording.start_ns)
     for decision in with_recorded(recording.path, robot, decisions):
         judge.add(decision)
-    return judge.end(recording.start_ns + _duration_ns(recording))
-
-
-def heard_outcome(recording: Recording, judged: Sequence[Judged], fault: str = '') -> Outcome:
-    """Return what came of a recording, by checkpoint; none where there is a fault in one."""
-    return Outcome(recording.path, fault, recording.info.instruction, recording.info.outcome,
-                   recording.start_ns, _duration_ns(recording) / NS_PER_S, judged=tuple(judged))
-
-
-def _duration_ns(recording: Recording) -> int:
-    return read_metadata(recording.path)['duration']['nanoseconds']
+    return judge.end(end_of(recording.path))

@@ -128,7 +128,7 @@ class Rehearsal:
             self.station.feed(received)
             if received.topic == 'joint_states':
                 self._measure(received.message)
-            self._finish()
+            self._finish(self._labels.finished())
         self._scout.go_on_from(self.station)
         self._foresight.thoughts.clear()
         while len(self._ready) >= BATCH:
@@ -163,18 +163,15 @@ class Rehearsal:
         self._labels.ask(observation.stamp_ns)
         self._pending.append((replayed, thought.z_fused_D))
 
-    def _finish(self, known_ns: int | None = None) -> None:
-        """Join what was recorded, which is made up after ``known_ns``, to the decisions."""
-        steps_ns_T = self.robot.step_ns * (1 + np.arange(self.robot.horizon))
-        for stamp, chunk_TJ in self._labels.finished():
+    def _finish(self, recorded: Iterator[tuple[int, np.ndarray]]) -> None:
+        """Join what was recorded to the decisions, which come in the same order."""
+        for _, chunk_TJ in recorded:
             replayed, z_fused_D = self._pending.popleft()
-            if known_ns is not None:
-                chunk_TJ[stamp + steps_ns_T > known_ns] = np.nan
             self._ready.append((replace(replayed, recorded_TJ=chunk_TJ), z_fused_D))
 
     def end(self) -> Iterator[ReplayedDecision]:
         """Yield the rest of the decisions, the recording being over."""
-        self._finish(self._labels.end(self.station.now_ns))
+        self._finish(self._labels.rest(self.station.now_ns))
         self._ready += self._pending
         self._pending.clear()
         while self._ready:

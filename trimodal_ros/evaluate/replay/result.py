@@ -27,7 +27,7 @@ from dataclasses import asdict, dataclass, field
 import math
 from typing import Literal
 
-from .catalogue import PRIMARY
+from .catalogue import MEASURES, PRIMARY
 
 VERSION = 1
 Verdict = Literal['better', 'worse', 'no difference shown']
@@ -182,6 +182,14 @@ class Passed:
     threshold: float
     value: float | None
     ok: bool
+
+    @property
+    def unit(self) -> str:
+        return MEASURES[self.measure.partition('.')[0]].unit
+
+    @property
+    def allows(self) -> str:
+        return {'max': 'at most', 'min': 'at least'}[self.bound]
 
 
 @dataclass(frozen=True)

@@ -214,10 +214,8 @@ def _thresholds(result: Result) -> Answer:
 
 def threshold_in_words(passed: Passed) -> str:
     """Return what was measured and what was allowed."""
-    unit = MEASURES[passed.measure.partition('.')[0]].unit
-    bound = {'max': 'at most', 'min': 'at least'}[passed.bound]
-    return (f'{title(passed.measure)}: {_with_unit(passed.value, unit)}, allowed is {bound} '
-            f'{_with_unit(passed.threshold, unit)}')
+    return (f'{title(passed.measure)}: {_with_unit(passed.value, passed.unit)}, allowed is '
+            f'{passed.allows} {_with_unit(passed.threshold, passed.unit)}')
 
 
 def _refusals(result: Result) -> Answer:

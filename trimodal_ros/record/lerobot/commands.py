@@ -26,6 +26,7 @@ import tyro
 from .settings import Encoding, ImportSettings
 from ...observe.freshness import Freshness
 from ...paths import shipped
+from ...spec.topics import LABEL_TOPIC
 
 if TYPE_CHECKING:
     from .from_bags import Exported
@@ -37,7 +38,7 @@ DEFAULT_FRESHNESS = Freshness()
 
 
 def export(episodes: Annotated[list[Path], tyro.conf.Positional], out: Path, robot: Path = ROBOT,
-           fps: int | None = None, label_topic: str = 'demonstration',
+           fps: int | None = None, label_topic: str = LABEL_TOPIC,
            encoding: Encoding = DEFAULT_ENCODING,
            dtype: Literal['float64', 'float32'] = 'float64',
            freshness: Annotated[Freshness, tyro.conf.arg(name='')] = DEFAULT_FRESHNESS) -> None:

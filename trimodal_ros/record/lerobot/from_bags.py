@@ -29,6 +29,7 @@ from ...observe.freshness import Freshness
 from ...observe.observer import Joined
 from ...progress import progress_bar
 from ...spec import RobotSpec
+from ...spec.topics import LABEL_TOPIC
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Exported:
 
 
 def export_episodes(roots: Sequence[Path], out: Path, robot: RobotSpec, fps: int | None = None,
-                    label_topic: str = 'demonstration', encoding: Encoding | None = None,
+                    label_topic: str = LABEL_TOPIC, encoding: Encoding | None = None,
                     dtype: str = 'float64', freshness: Freshness | None = None) -> list[Exported]:
     """
     Write every episode below ``roots`` to a new dataset and return what became of each.

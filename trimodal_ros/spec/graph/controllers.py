@@ -26,17 +26,17 @@ from difflib import get_close_matches
 
 from .finding import Finding
 from .seen import Seen, TRAJECTORY
-from ..controller import ControllerSpec
+from ..controller import CONTROLLER_RULES, ControllerSpec
 from ..robot import RobotSpec
 
-WANTED = {  # parameter: value, severity of any other, what it does
+WANTED = {  # parameter: severity of another value than CONTROLLER_RULES has, what it does
     'interpolate_from_desired_state': (
-        True, 'error', 'else each trajectory begins at the lagging arm: a step back, ten times a '
+        'error', 'else each trajectory begins at the lagging arm: a step back, ten times a '
         'second'),
     'allow_nonzero_velocity_at_trajectory_end': (
-        False, 'warning', 'a trajectory of somebody else that is cut off would go on'),
+        'warning', 'a trajectory of somebody else that is cut off would go on'),
     'allow_partial_joints_goal': (
-        False, 'warning', 'a trajectory that lacks a joint would be played without it'),
+        'warning', 'a trajectory that lacks a joint would be played without it'),
 }
 INTERFACES = {   # of which one must be there
     'command_interfaces': ('position', 'effort'),   # effort: positions are followed by its gains
@@ -120,8 +120,8 @@ def _judge(part: str, node: str, robot: RobotSpec, group: ControllerSpec,
            parameters: Mapping) -> Iterator[Finding]:
     yield _joints(part, robot, group, parameters['joints'])
     yield from _interfaces(part, parameters)
-    for name, (value, severity, reason) in WANTED.items():
-        got = parameters.get(name)
+    for name, (severity, reason) in WANTED.items():
+        got, value = parameters.get(name), CONTROLLER_RULES[name]
         if got == value:
             yield Finding('ok', part, name, str(got).lower())
         else:

@@ -137,6 +137,19 @@ def test_the_troubleshooting_page_has_its_messages():
 
 # -- Foxglove
 
+# What panels of an exported layout are called, and which settings they read: panels/index.ts of
+# lichtblick-suite/lichtblick (66adecb) and foxglove.layouts of foxglove-sdk 0.30.3.
+SETTINGS = {
+    'Image': {'imageMode'},
+    'Plot': {'paths', 'showLegend', 'legendDisplay', 'isSynced', 'xAxisVal', 'showXAxisLabels',
+             'showYAxisLabels', 'followingViewWidth'},
+    'RawMessages': {'topicPath', 'diffEnabled'},
+    'DiagnosticSummary': {'topicToRender', 'minLevel', 'pinnedIds', 'hardwareIdFilter',
+                          'sortByLevel'},
+    'DiagnosticStatusPanel': {'topicToRender', 'selectedHardwareId', 'selectedName'},
+    'CallService': {'serviceName', 'requestPayload', 'layout', 'buttonText', 'buttonColor'}}
+LAYOUT = json.loads((TOP / 'config' / 'foxglove.json').read_text())
+
 
 def panels(layout) -> list[str]:
     if isinstance(layout, str):
@@ -146,11 +159,17 @@ def panels(layout) -> list[str]:
 
 def test_foxglove_layout_shows_topics_that_there_are():
     """Catches a panel without its settings, and one of a topic or service that nobody has."""
-    layout = json.loads((TOP / 'config' / 'foxglove.json').read_text())
-    assert sorted(panels(layout['layout'])) == sorted(layout['configById'])
+    assert sorted(panels(LAYOUT['layout'])) == sorted(LAYOUT['configById'])
     reference = ''.join((TOP / 'doc' / 'reference' / f'{name}.md').read_text()
                         for name in ('topics', 'services'))
     known = {name.replace('~/', 'policy/').lstrip('/')
              for name in re.findall(r'`([~/\w]+)` \| `\w+/(?:msg|srv)/', reference)}
-    shown = set(re.findall(r'"(/[a-z_/]+)', json.dumps(layout['configById'])))
+    shown = set(re.findall(r'"(/[a-z_/]+)', json.dumps(LAYOUT['configById'])))
     assert shown and {name.lstrip('/') for name in shown} <= known
+
+
+@pytest.mark.parametrize('panel', LAYOUT['configById'])
+def test_foxglove_panel_has_settings_that_foxglove_reads(panel):
+    """Catches a panel that Foxglove does not know, and a setting that it passes over."""
+    kind = panel.partition('!')[0]
+    assert set(LAYOUT['configById'][panel]) <= SETTINGS[kind] | {'foxglovePanelTitle'}

@@ -15,6 +15,7 @@
 """What the policy node tells: records of decisions, alignment, diagnostics, the graph."""
 
 from dataclasses import replace
+import json
 
 from driver import values
 from graph import wait_for
@@ -35,6 +36,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from trimodal_ros.command.decision import STAGES
 from trimodal_ros.nodes.ros import HEAR_ALL_QOS
+from trimodal_ros.paths import share_dir
 
 pytestmark = pytest.mark.usefixtures('ros')
 SCORES = ('image_sentence', 'scene_motion')
@@ -81,6 +83,16 @@ def test_diagnosis_says_how_everything_is(commanding):
     wait_for_diagnosis(driver, ' position', 'limits')
     driver.silent.add('joints')
     wait_for_diagnosis(driver, 'joint_states: stamped', 'inputs')
+
+
+def test_foxglove_layout_selects_the_state(commanding):
+    """Catches a panel that stays empty: it finds a status by its hardware and name."""
+    driver, policy = commanding
+    layout = json.loads((share_dir() / 'config' / 'foxglove.json').read_text())
+    panel = layout['configById']['DiagnosticStatusPanel!state']
+    status = wait_for_diagnosis(driver, 'commanding')
+    assert status.hardware_id == panel['selectedHardwareId']
+    assert status.name == panel['selectedName'].replace('policy', policy.get_name())
 
 
 @pytest.mark.parametrize('score', SCORES)

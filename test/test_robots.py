@@ -42,11 +42,14 @@ from trimodal_ros.spec.urdf import apply_urdf_limits
 from trimodal_ros.spec.urdf_file import find_urdf
 
 SCENES = {path.stem: path for path in scene_files()}
-# Every parameter of a joint_trajectory_controller of Jazzy that the shipped files set
+# Every parameter of a joint_trajectory_controller of Jazzy that the shipped files set, with its
+# type, from which rclcpp takes no other, no 1 for a 1.0
 # (joint_trajectory_controller_parameters.yaml of ros2_controllers).
-PARAMETERS = {'joints', 'command_interfaces', 'state_interfaces', 'allow_partial_joints_goal',
-              'interpolate_from_desired_state', 'allow_nonzero_velocity_at_trajectory_end',
-              'cmd_timeout', 'gains'}
+PARAMETERS = {'joints': list, 'command_interfaces': list, 'state_interfaces': list,
+              'allow_partial_joints_goal': bool, 'interpolate_from_desired_state': bool,
+              'allow_nonzero_velocity_at_trajectory_end': bool, 'cmd_timeout': float,
+              'gains': dict}
+GAINS = {'p': float, 'd': float}
 ROUNDED = 1e-4    # as datasheets and URDFs are
 MOVE = 0.05       # of a joint's range
 PIXELS_STD = 8.0  # of an image with anything in it
@@ -135,8 +138,14 @@ def test_controller_file_plays_what_the_robot_is_sent(scene):
     for controller, group in zip(scene.controllers, groups):
         joints = tuple(joint.driven[0].joint for joint in scene.robot.only(group.joints).joints)
         assert controller.joints == joints
-        assert set(controller.parameters) <= PARAMETERS
-        assert set(controller.parameters.get('gains', joints)) == set(joints)
+        parameters = controller.parameters
+        assert all(type(value) is PARAMETERS[name] for name, value in parameters.items())
+        # Efforts are followed by gains, positions by the hardware.
+        follows = {'effort': set(joints), 'position': set()}
+        gains = parameters.get('gains', {})
+        assert set(gains) == follows[parameters['command_interfaces'][0]]
+        assert all(type(value) is GAINS[name] for each in gains.values()
+                   for name, value in each.items())
         assert controller.rules == {
             'interpolate_from_desired_state': True, 'allow_partial_joints_goal': False,
             'allow_nonzero_velocity_at_trajectory_end': False}

@@ -188,10 +188,12 @@ def test_controller_that_refuses_all_ends_in_a_stop(moving_checkpoint, so101):
     """Catches motion planned on and on for a controller that says no, unheard."""
     with commanding_policy(moving_checkpoint, so101, max_tracking_error_rad=0.05) as (
             driver, policy):
+        first_round = driver.rounds
         hold_after(driver, driver.refuse, STRAYED)
         assert driver.refusals and all("['rail'] missing" in text for text in driver.refusals)
-        np.testing.assert_allclose(driver.trajectories[-1].points[-1].positions,
-                                   driver.position_J, atol=1e-6)
+        if not driver.was_paused(first_round):   # else it was held before, for standing still
+            np.testing.assert_allclose(driver.trajectories[-1].points[-1].positions,
+                                       driver.position_J, atol=1e-6)
 
 
 def test_arm_that_does_not_follow_is_held(moving_checkpoint, so101):

@@ -43,13 +43,13 @@ def make_robot(cameras: int) -> RobotSpec:
         CameraSpec(f'camera_{index}', camera_topic(index), *SEEN_PX) for index in range(cameras)))
 
 
-def write_checkpoint(robot: RobotSpec, path: Path) -> None:
+def write_checkpoint(robot: RobotSpec, path: Path, config: PolicyConfig = SMALL) -> None:
     """Write a policy with random encoders that moves the arm in circles."""
     torch.manual_seed(0)
     statistics = JointStatistics(
         state_offset=(0.0,) * 5 + (START_J[5],), state_scale=(RADIUS_RAD,) * 6,
         chunk_offset=(0.0,) * 5 + (START_J[5],), chunk_scale=(1.0,) * 6)
-    policy = Policy(SMALL, robot, statistics, *open_encoders(SMALL))
+    policy = Policy(config, robot, statistics, *open_encoders(config))
     _circle(policy)
     save_checkpoint(path, policy.eval(), {'made by': 'benchmarks.rig'}, 'Moves in circles.\n')
 

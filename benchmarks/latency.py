@@ -128,7 +128,7 @@ def measure(run: CameraRun, seconds: float, bare_turns: int = BARE_TURNS) -> dic
         before = rig.count_frames()
         rig.start()
         time.sleep(WARM_UP_S)
-        watched = _watch(rig, seconds)
+        watched = watch(rig, seconds)
         after = rig.count_frames()
         refused = list(rig.arm.refused)
     sent, arrived = (sum(late.values()) - sum(early.values())
@@ -139,7 +139,7 @@ def measure(run: CameraRun, seconds: float, bare_turns: int = BARE_TURNS) -> dic
             **judge(watched, time_bare_loop(run, bare_turns, 3 * run.period_ns / 1e9), run)}
 
 
-def _watch(rig: Rig, seconds: float) -> dict:
+def watch(rig: Rig, seconds: float) -> dict:
     """Return what was decided and received in so many seconds."""
     pid = rig.processes.pid('policy')
     decided, received, used_s = len(rig.decisions), len(rig.arm.received), cpu_s(pid)
@@ -200,12 +200,12 @@ def table(of: Path) -> None:
           f'{machine["load_at_start"]:.1f} before; {figures["combinations"][0]["seconds"]:g} s '
           'each; ms\n')
     for rows in (overhead_rows, age_rows, stage_rows):
-        _print_table(rows(figures['combinations']))
+        print_table(rows(figures['combinations']))
     if figures['faults']:
-        _print_table(fault_rows(figures['faults']))
+        print_table(fault_rows(figures['faults']))
 
 
-def _print_table(rows: list[list[str]]) -> None:
+def print_table(rows: list[list[str]]) -> None:
     head, *body = rows
     for row in (head, ['---'] * len(head), *body):
         print(f'| {" | ".join(row)} |')

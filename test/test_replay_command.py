@@ -21,27 +21,19 @@ import shutil
 from xml.etree import ElementTree
 
 from bags import copy_episode, copy_without, storage
-import numpy as np
 import pytest
 import yaml
 
 from trimodal_ros.evaluate.__main__ import main
 from trimodal_ros.evaluate.replay.catalogue import MEASURES
-from trimodal_ros.evaluate.replay.clusters import Clusters, MOST_STRETCHES, STRETCH_S
-from trimodal_ros.evaluate.replay.compare import compare, LEAST_EPISODES
-from trimodal_ros.evaluate.replay.example import make_example
-from trimodal_ros.evaluate.replay.junit import junit_xml
-from trimodal_ros.evaluate.replay.result import Figure
 from trimodal_ros.evaluate.replay.station import PolicyFailed
-from trimodal_ros.evaluate.replay.thresholds import read_thresholds, Threshold, ThresholdError
 from trimodal_ros.nodes.private_graph import GraphError
-from trimodal_ros.paths import share_dir
 from trimodal_ros.record.episode import read_info
 from trimodal_ros.record.reader import read_raw
 from trimodal_ros.record.sample import STAMP_AT
 from trimodal_ros.record.writer import EpisodeWriter
 from trimodal_ros.sim.scene_file import shipped_scene
-from trimodal_ros.spec import NS_PER_S, RobotSpec
+from trimodal_ros.spec import NS_PER_S
 
 TOLD = {'empty': 'empty', 'blind': "'wrist/image_raw'", 'numb': "'joint_states'",
         'untold': "'instruction'", 'other': 'recorded on robot', 'torn': 'damaged',
@@ -158,13 +150,45 @@ def test_threshold_that_is_passed_is_told_and_exited_with(episodes, small_checkp
     assert 'at most 1e-09 rad' in suite.find('testcase/failure').get('message')
 
 
+def test_worse_than_the_baseline_is_told_and_exited_with(
+        episodes, small_checkpoint, moving_checkpoint, tmp_path, capsys):
+    """Catches a checkpoint that CI lets through though the one in use is better."""
+    file, bags = tmp_path / 'beside.yaml', ('--bags', episodes, '--replan-period-s', 0.1)
+    file.write_text('jerk: {not_worse: true, margin: 1.0e+6}\nlate: {margin: 0}\n')
+    pair = ('--checkpoint', moving_checkpoint, '--baseline', small_checkpoint)
+    codes = [run(*bags, *sides, '--thresholds', file, '--json', tmp_path / f'{number}.json',
+                 '--junit', tmp_path / f'{number}.xml', '--html', tmp_path / f'{number}.html')
+             for number, sides in enumerate((pair, ('--checkpoint', small_checkpoint,
+                                                    '--baseline', moving_checkpoint)))]
+    results = [json.loads((tmp_path / f'{number}.json').read_text()) for number in (0, 1)]
+    verdicts = [each['comparison']['measures']['jerk']['verdict'] for each in results]
+    assert sorted(verdicts) == ['better', 'worse']
+    assert codes == [int(verdict == 'worse') for verdict in verdicts]
+    worse, kept = results[codes.index(1)], results[codes.index(0)]
+    assert [each['ok'] for each in worse['thresholds']] == [False, True, True]
+    assert all(each['ok'] for each in kept['thresholds'])
+    jerk = worse['comparison']['measures']['jerk']
+    assert [each['value'] for each in worse['thresholds'][:2]] == [jerk['low'], jerk['high']]
+    assert capsys.readouterr().out.count('jerk is worse than the baseline by at least') == 1
+    suite = ElementTree.parse(tmp_path / f'{codes.index(1)}.xml').find(
+        "testsuite[@name='thresholds']")
+    assert [case.get('name') for case in suite.findall('testcase')] == [
+        'jerk not_worse', 'jerk margin 1e+06', 'late margin 0']
+    assert [case.get('name') for case in suite.findall('testcase[failure]')] == [
+        'jerk not_worse']
+    assert 'not shown worse than the baseline' in (
+        tmp_path / f'{codes.index(1)}.html').read_text()
+
+
 def test_nothing_done_is_no_threshold_passed(episodes, small_checkpoint, tmp_path, capsys):
     """Catches a typing error that CI takes for a bad checkpoint."""
+    (tmp_path / 'beside.yaml').write_text('action_error: {not_worse: true}\n')
     bags = ('--bags', episodes / 'seed_0', '--checkpoint', small_checkpoint)
     for arguments, told in (
             (('--bags', tmp_path, '--checkpoint', small_checkpoint), 'no episode'),
             (('--bags', episodes, '--checkpoint', tmp_path), 'is missing'),
             ((*bags, '--thresholds', tmp_path / 'none.yaml'), 'none.yaml'),
+            ((*bags, '--thresholds', tmp_path / 'beside.yaml'), '--baseline'),
             ((*bags, '--tool-frame', 'gripper_frame_link'), 'which link is the tool'),
             ((*bags, '--rate', '2'), '--mode node only')):
         assert run(*arguments) == 2
@@ -188,96 +212,3 @@ def test_baseline_is_compared_and_the_page_written(episodes, small_checkpoint, m
     assert len(result['instructions']) == len({each['instruction']
                                                for each in result['episodes']})
     assert 'baseline' in capsys.readouterr().out and (tmp_path / 'r.html').stat().st_size > 10_000
-
-
-# -- thresholds
-
-
-@pytest.mark.parametrize('text, told', [
-    ('acton_error: {max: 1}', "no measure 'acton_error', did you mean 'action_error'?"),
-    ('action_error.elbo: {max: 1}', "no joint 'elbo', did you mean 'elbow'?"),
-    ('action_error: 1', 'expected min, max or both'), ('action_error: {most: 1}', 'expected min'),
-    ('action_error: {max: big}', "'big', expected a number in rad"),
-    ('action_error: {max: .nan}', 'expected a number'), ('', 'expected measures'),
-    ('{', 'is not YAML')])
-def test_thresholds_that_say_nothing_are_refused(tmp_path, text, told):
-    """Catches a misspelt bound that every checkpoint keeps to."""
-    file = tmp_path / 'thresholds.yaml'
-    file.write_text(text)
-    with pytest.raises(ThresholdError) as error:
-        read_thresholds(file, RobotSpec.make_example())
-    assert told in str(error.value) and str(file) in str(error.value)
-
-
-def test_what_was_not_measured_keeps_to_nothing():
-    """Catches a threshold that is kept because nobody looked."""
-    assert not Threshold('late', '', 'max', 1.0).judge({}).ok
-    assert not Threshold('late', 'elbow', 'max', 1.0).judge({'late': Figure(0.0, 1)}).ok
-    assert Threshold('late', '', 'max', 1.0).judge({'late': Figure(1.0, 1)}).ok
-    assert not Threshold('late', '', 'min', 1.1).judge({'late': Figure(1.0, 1)}).ok
-
-
-def test_example_of_thresholds_can_be_used(so101):
-    """Catches an example with a measure that is no more."""
-    assert read_thresholds(share_dir() / 'config' / 'thresholds.yaml', so101)
-
-
-def test_junit_holds_whatever_a_fault_says():
-    """Catches a control character in a path, for which CI reads nothing at all."""
-    result = make_example()
-    bad = replace(result.faults[0], fault='bags/\x00\x1b[31m<&"')
-    text = junit_xml(replace(result, episodes=(*result.episodes, bad)))
-    errors = ElementTree.fromstring(text).findall('.//error')
-    assert len(errors) == 2 and '<&"' in errors[-1].get('message')
-
-
-# -- better or not
-
-
-def stretches(errors) -> Clusters:
-    clusters = Clusters()
-    for number, error in enumerate(errors):
-        clusters.add(number * STRETCH_S, {'action_error': (float(error), 1.0)})
-    return clusters
-
-
-def test_better_is_said_only_where_it_is_shown():
-    """Catches a verdict by luck, by the sign alone, or by stretches that hang together."""
-    rng = np.random.default_rng(0)
-    noise = rng.normal(0, 0.1, (LEAST_EPISODES, 5))
-    base = 1 + noise
-    for shift, verdict in ((-0.3, 'better'), (0.3, 'worse'), (0.0, 'no difference shown')):
-        pairs = [(stretches(row + shift + rng.normal(0, 0.02, 5)), stretches(row))
-                 for row in base]
-        compared = compare(pairs)
-        assert (compared.verdict, compared.resampled) == (verdict, 'episodes')
-        assert compared.clusters == LEAST_EPISODES
-    one = compare([(stretches([0.5, 0.6]), stretches([1.0, 1.1]))])
-    assert (one.resampled, one.clusters) == ('stretches of 10 s', 2)
-    alone = compare([(stretches([0.5]), stretches([1.0]))])
-    assert alone.verdict == 'no difference shown' and alone.measures['action_error'].low is None
-
-
-def test_long_recordings_are_compared_by_longer_stretches():
-    """Catches sums that grow with a recording, and stretches paired with others in time."""
-    one, other = stretches(np.ones(MOST_STRETCHES + 1)), stretches(np.ones(MOST_STRETCHES - 1))
-    pairs = one.paired(other)
-    assert one.stretch_s == other.stretch_s == 2 * STRETCH_S
-    assert len(pairs) == MOST_STRETCHES // 2 + 1
-    assert all(first == second for first, second in pairs[:-2])
-    assert one.whole() == {'action_error': (MOST_STRETCHES + 1, MOST_STRETCHES + 1)}
-    far = stretches([1.0])
-    far.add(1.7e9, {'action_error': (1.0, 1.0)})   # a clock that was set
-    assert len(far.paired(stretches([1.0]))) == 2
-
-
-def test_interval_holds_the_true_difference_as_often_as_it_says():
-    """Catches an interval that is too narrow, as of moments taken for independent."""
-    rng, held = np.random.default_rng(1), 0
-    for _ in range(200):
-        offsets = rng.normal(-0.1, 0.2, 20)   # of an episode as a whole
-        pairs = [(stretches(1 + offset + rng.normal(0, 0.01, 8)), stretches(np.ones(8)))
-                 for offset in offsets]
-        measured = compare(pairs).measures['action_error']
-        held += measured.low <= -0.1 <= measured.high
-    assert 0.88 <= held / 200 <= 0.99

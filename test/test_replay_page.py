@@ -29,7 +29,8 @@ from trimodal_ros.evaluate.replay.frames import data_uri
 from trimodal_ros.evaluate.replay.page import MODES, subtitle, write_replay_page
 from trimodal_ros.evaluate.replay.result import Curves, Episode, Passed, Result, Series
 from trimodal_ros.evaluate.replay.stretches import DRAWN, shown_moments, stretches, wanted_frames
-from trimodal_ros.evaluate.replay.wording import answers, digits, headline
+from trimodal_ros.evaluate.replay.values import digits
+from trimodal_ros.evaluate.replay.wording import answers, headline
 
 HOSTILE = '<script>alert(1)</script>"\'><img src=http://x/y onerror=alert(2)> & {{ 7 * 7 }} 把红色'
 FACTOR = {'share': 100, 'm': 1000}

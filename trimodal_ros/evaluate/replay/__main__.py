@@ -27,7 +27,7 @@ import tyro
 
 from .assemble import put_together
 from .junit import junit_xml
-from .offline import Job, judge_recordings, Outcome, sentences_of
+from .offline import Job, judge_recordings, known_duration, Outcome, sentences_of
 from .recorded import judge_recorded
 from .result import Result
 from .station import PolicyFailed, Settings
@@ -88,7 +88,7 @@ def replay(bags: list[Path], checkpoint: Path, baseline: Path | None = None,
         job = Job((checkpoint,) if baseline is None else (checkpoint, baseline),
                   Settings(replan_period_s), tolerance_rad,
                   '' if urdf is None else urdf.read_text(), tool_frame, sentences_of(paths),
-                  swap_every)
+                  swap_every, sum(map(known_duration, paths)))
         result = _replay(paths, job, mode, rate, workers, thresholds)
         print(describe(result))
         _write(result, job.robot(), json_file, html, junit)
@@ -103,7 +103,8 @@ def replay(bags: list[Path], checkpoint: Path, baseline: Path | None = None,
 def _replay(paths: list[Path], job: Job, mode: Mode, rate: float, workers: int,
             thresholds: Path | None) -> Result:
     robot = job.robot()
-    bounds = [] if thresholds is None else read_thresholds(thresholds, robot)
+    bounds = [] if thresholds is None else read_thresholds(
+        thresholds, robot, with_baseline=len(job.checkpoints) > 1)
     settings = {'mode': mode, 'replan_period_s': job.settings.replan_period_s,
                 'tolerance_rad': job.tolerance_rad, 'swap_every': job.swap_every,
                 'tool_frame': job.tool_frame, **({'rate': rate} if mode == 'node' else {})}

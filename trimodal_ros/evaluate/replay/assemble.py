@@ -29,13 +29,10 @@ from .judge import Judged
 from .offline import Outcome
 from .result import Curves, Episode, Figures, Histogram, Result, Robot, Series
 from .tally import Ages, Tally
-from .thinned import Thinned
 from .thresholds import Threshold
 from .worst import worst_of
 from ...spec import RobotSpec
 
-MOST_ROWS = 60_000      # of all episodes that are drawn: some 15 MB of JSON
-LEAST_ROWS = 20         # of each
 AGE_EDGES_MS = (*range(0, 110, 10), *range(125, 275, 25), 300, 400, 500, 1000)
 
 
@@ -51,18 +48,19 @@ def put_together(outcomes: Sequence[Outcome], robot: RobotSpec, hashes: Sequence
     judged = [outcome for outcome in outcomes if outcome.judged]
     tallies = [_added(robot, (each.judged[place].tally for each in judged))
                for place in range(len(hashes))]
-    most = max(LEAST_ROWS, MOST_ROWS // max(1, len(judged)))
     duration_s = sum(outcome.episode.duration_s for outcome in outcomes)
     with_baseline, figures = len(hashes) > 1, tallies[0].figures()
+    comparison = compare([tuple(each.clusters for each in outcome.judged) for outcome in judged]
+                         ) if with_baseline and judged else None
     return Result(
         hashes[0], _robot(robot), mode, settings,
         sum(outcome.judged[0].count for outcome in judged), duration_s, figures,
-        _instructions(robot, judged), tuple(_episode(each, most) for each in outcomes),
+        _instructions(robot, judged), tuple(map(_episode, outcomes)),
         worst_of(chain.from_iterable(each.judged[0].worst for each in judged)),
-        _histograms(tallies[0].ages), tuple(each.judge(figures) for each in thresholds),
+        _histograms(tallies[0].ages),
+        tuple(each.judge(figures, comparison) for each in thresholds),
         hashes[1] if with_baseline else '', tallies[1].figures() if with_baseline else {},
-        compare([tuple(each.clusters for each in outcome.judged) for outcome in judged])
-        if with_baseline and judged else None, duration_s / took_s if took_s else None)
+        comparison, duration_s / took_s if took_s else None)
 
 
 def _added(robot: RobotSpec, tallies) -> Tally:
@@ -90,38 +88,37 @@ def _histograms(ages: Mapping[str, Ages]) -> dict[str, Histogram]:
     return {name: each.histogram(AGE_EDGES_MS) for name, each in ages.items() if each.total}
 
 
-def _episode(outcome: Outcome, most: int) -> Episode:
+def _episode(outcome: Outcome) -> Episode:
     if not outcome.judged:
         return outcome.episode
     first, *others = outcome.judged
     return replace(
         outcome.episode, decisions=first.count, refusals=dict(first.refusals),
         figures=first.tally.figures(), baseline=others[0].tally.figures() if others else {},
-        series=_series(first.decisions, most), curves=_curves(outcome.judged, most))
+        series=Series(*map(tuple, zip(*first.decisions))) if first.count else Series(),
+        curves=_curves(outcome.judged))
 
 
-def _series(decisions: Thinned, most: int) -> Series:
-    rows = decisions.at_most(most)
-    return Series(*map(tuple, zip(*rows))) if rows else Series()
-
-
-def _curves(judged: Sequence[Judged], most: int) -> Curves:
+def _curves(judged: Sequence[Judged]) -> Curves:
     first, *others = judged
-    rows = first.steps.at_most(most)
-    if not rows:
+    if not len(first.steps):
         return Curves()
-    time_s_N = np.array([row[0] for row in rows])
-    recorded_NJ, planned_NJ = (np.array([row[part] for row in rows]) for part in (1, 2))
+    time_s_N, recorded_NJ, planned_NJ = _parts(first.steps)
     names = first.tally.joint_names
     return Curves(_rounded(time_s_N), _by_joint(names, recorded_NJ), _by_joint(names, planned_NJ),
                   _by_joint(names, _at(others[0].steps, time_s_N))
                   if others and len(others[0].steps) else {})
 
 
-def _at(steps: Thinned, time_s_N: np.ndarray) -> np.ndarray:
+def _parts(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the times [N], and what was recorded and planned [N, J]."""
+    joints = steps.shape[1] // 2
+    return steps[:, 0], steps[:, 1:1 + joints], steps[:, 1 + joints:]
+
+
+def _at(steps: np.ndarray, time_s_N: np.ndarray) -> np.ndarray:
     """Return what was planned [N, J] at other times."""
-    known_s = np.array([row[0] for row in steps])
-    planned_MJ = np.array([row[2] for row in steps])
+    known_s, _, planned_MJ = _parts(steps)
     return np.stack([np.interp(time_s_N, known_s, column) for column in planned_MJ.T], axis=1)
 
 

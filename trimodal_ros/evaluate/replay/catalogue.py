@@ -86,5 +86,7 @@ MEASURES = {
         'Mean distance of the plan from the one for another sentence of the recordings: near 0 '
         'the policy does not listen.'),
 }
+# Of all decisions at once: no interval is made of them.
+PERCENTILES = ('input_age_p50', 'input_age_p99', 'command_age_p50', 'command_age_p99')
 # What a comparison of two checkpoints is decided by.
 PRIMARY = 'action_error'

@@ -80,6 +80,18 @@ def paired(sums_C2: np.ndarray, counts_C2: np.ndarray, better: str) -> Compared:
                     verdict_of(float(low), float(high), better))
 
 
+def worse_by(compared: Compared, better: str) -> tuple[float, float] | None:
+    """
+    Return the interval of how much worse it is than the baseline; None where there is no interval.
+
+    >>> worse_by(Compared(0.5, 0.75, -0.25, -0.5, 0.125, 'no difference shown'), 'higher')
+    (-0.125, 0.5)
+    """
+    if compared.low is None or compared.high is None:
+        return None
+    return (compared.low, compared.high) if better == 'lower' else (-compared.high, -compared.low)
+
+
 def verdict_of(low: float, high: float, better: str) -> Verdict:
     """
     Say which of two is better by the interval of their difference.

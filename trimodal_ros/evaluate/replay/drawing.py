@@ -29,7 +29,7 @@ import numpy as np
 from .lines import curve, known, LEAST_SPAN, Line, Scale, scale_of, spans, Tick, ticks
 from .result import Episode, Moment, Series
 from .stretches import Stretch
-from .wording import FACTORS, minus, UNITS
+from .values import FACTORS, minus, UNITS
 
 POINTS = 300          # of a line at most
 LEAST_RAD = 0.1       # of a joint's scale: the least motion that is worth a look

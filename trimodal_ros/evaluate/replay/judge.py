@@ -31,11 +31,11 @@ from .clusters import Clusters
 from .decisions import ReplayedDecision
 from .result import Moment
 from .tally import Tally
-from .thinned import Thinned
+from .thinned import Envelope, Thinned
 from .worst import Worst
 from ...spec import NS_PER_S, RobotSpec
 
-MOST_DECISIONS, MOST_STEPS = 1000, 3000   # of an episode that are drawn
+MOST_ROWS, LEAST_ROWS = 60_000, 20   # that are drawn: of all recordings, and of each
 JERK_STEPS = 3        # before a step that its jerk depends on
 
 
@@ -44,7 +44,8 @@ class Yardstick:
     """
     What decisions are judged by.
 
-    ``period_s`` is how often one is due; a gripper above ``open_above_J`` (rad) is open, other
+    ``period_s`` is how often one is due; ``rows`` are how many decisions, and how many steps, are
+    kept to be drawn; a gripper above ``open_above_J`` (rad) is open, other
     joints have any value there; ``positions_m`` is where the tool is, [T, 3] in m for
     joints [T, J], None where no URDF tells.
     """
@@ -54,6 +55,7 @@ class Yardstick:
     open_above_J: np.ndarray
     tolerance_rad: float = 0.05
     positions_m: Callable[[np.ndarray], np.ndarray] | None = None
+    rows: int = MOST_ROWS
 
 
 @dataclass(eq=False)
@@ -62,12 +64,12 @@ class Judged:
     What came of one policy in one recording.
 
     ``clusters`` are what intervals are drawn from. Rows of ``decisions`` are as the fields of a
-    Series, of ``steps`` a time in s and what was recorded and planned [J].
+    Series; ``steps`` [N, 1 + 2 J] have a time in s, what was recorded and what was planned in rad.
     """
 
     tally: Tally
     decisions: Thinned
-    steps: Thinned
+    steps: np.ndarray
     worst: list[Moment]
     clusters: Clusters
     instructions: dict[str, Tally]
@@ -80,10 +82,12 @@ class Judge:
 
     def __init__(self, yardstick: Yardstick, start_ns: int):
         self._by, self._robot, self._start_ns = yardstick, yardstick.robot, start_ns
-        self._judged = Judged(Tally(self._robot), Thinned(MOST_DECISIONS), Thinned(MOST_STEPS),
-                              [], Clusters(), {})
-        self._worst, self._before = Worst(), None
-        self._tail_NJ = np.empty((0, len(self._robot.joints)))
+        joints = len(self._robot.joints)
+        rows = max(LEAST_ROWS, yardstick.rows - yardstick.rows % 4)
+        self._judged = Judged(Tally(self._robot), Thinned(rows, _badness),
+                              np.empty((0, 1 + 2 * joints)), [], Clusters(), {})
+        self._steps, self._worst, self._before = Envelope(rows), Worst(), None
+        self._tail_NJ = np.empty((0, joints))
 
     def add(self, decision: ReplayedDecision) -> None:
         """Judge one decision."""
@@ -159,9 +163,9 @@ class Judge:
         tally.add('jerk', np.where(known_NJ, jerk_NJ, 0.0).sum(axis=0), known_NJ.sum(axis=0))
         self._tail_NJ = position_NJ[-JERK_STEPS:]
         time_s = (decision.stamp_ns - self._start_ns) / NS_PER_S
-        for step in range(steps):
-            self._judged.steps.add((time_s + (step + 1) / self._robot.rate_hz,
-                                    decision.recorded_TJ[step], decision.planned_TJ[step]))
+        self._steps.extend(np.column_stack([
+            time_s + (1 + np.arange(steps)) / self._robot.rate_hz,
+            decision.recorded_TJ[:steps], decision.planned_TJ[:steps]]))
 
     def _add_ages(self, decision: ReplayedDecision) -> None:
         for tally in (self._judged.tally, self._judged.instructions[decision.instruction]):
@@ -208,8 +212,15 @@ class Judge:
             self._add_motion(tally, self._before, self._robot.horizon)
             self._keep(tally, self._before.instruction,
                        (self._before.stamp_ns - self._start_ns) / NS_PER_S)
+            judged.steps = self._steps.rows()
         judged.worst = self._worst.moments
         return judged
+
+
+def _badness(row: tuple) -> tuple:
+    """Order decisions by which is to be drawn: one that was not sent, or is further off."""
+    _, _, status, error_rad, *_ = row
+    return status != 'commanded', error_rad or 0.0
 
 
 def known_mean(values: np.ndarray) -> float | None:

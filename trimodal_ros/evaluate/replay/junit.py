@@ -39,7 +39,8 @@ def _thresholds(root: Element, result: Result) -> None:
                        failures=str(len(result.failures)), errors='0', skipped='0', time='0')
     for passed in result.thresholds:
         case = SubElement(suite, 'testcase', classname=f'replay.{result.checkpoint}', time='0',
-                          name=f'{passed.measure} {passed.bound} {passed.threshold:g}')
+                          name=f'{passed.measure} {passed.bound}'
+                          + (f' {passed.threshold:g}' if passed.bound != 'not_worse' else ''))
         if not passed.ok:
             SubElement(case, 'failure', message=told(passed), type='threshold')
 
@@ -60,10 +61,18 @@ def told(passed: Passed) -> str:
 
     >>> told(Passed('action_error', 'max', 0.05, 0.071, False))
     'action_error is 0.071 rad, expected at most 0.05 rad'
+    >>> told(Passed('jerk', 'margin', 2.0, 2.5, False))
+    'jerk may be worse than the baseline by 2.5 rad/s^3, expected at most 2 rad/s^3'
     """
-    value = 'not measured' if passed.value is None else f'{passed.value:.4g} {passed.unit}'
-    return (f'{passed.measure} is {value}, expected {passed.allows} {passed.threshold:g} '
-            f'{passed.unit}')
+    value = f'{passed.value:.4g} {passed.unit}' if passed.value is not None else 'not measured'
+    expected = f'{passed.allows} {passed.threshold:g} {passed.unit}'
+    if passed.bound in ('min', 'max'):
+        return f'{passed.measure} is {value}, expected {expected}'
+    if passed.value is None:
+        return f'{passed.measure} could not be compared with the baseline'
+    if passed.bound == 'not_worse':
+        return f'{passed.measure} is worse than the baseline by at least {value}'
+    return f'{passed.measure} may be worse than the baseline by {value}, expected {expected}'
 
 
 def _readable(text: str) -> str:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -29,7 +30,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from .judge import Judge, Judged, Yardstick
+from .judge import Judge, Judged, MOST_ROWS, Yardstick
 from .recording import Recording
 from .result import Episode
 from .station import Settings
@@ -56,7 +57,8 @@ class Job:
 
     ``checkpoints`` are the one to be judged and, if any, the baseline. ``urdf`` is its text, ''
     for none, and ``tool_frame`` the link in it that is the tool. ``sentences`` are what a policy
-    is told instead, every ``swap_every`` decisions, 0 for never.
+    is told instead, every ``swap_every`` decisions, 0 for never. ``total_s`` is how long all
+    recordings are, which share what is drawn; 0 for those that needn't.
     """
 
     checkpoints: tuple[Path, ...]
@@ -66,6 +68,7 @@ class Job:
     tool_frame: str = ''
     sentences: tuple[str, ...] = ()
     swap_every: int = 4
+    total_s: float = 0.0
 
     def robot(self) -> RobotSpec:
         """Return the robot all checkpoints are for. Raises CheckpointError, or SpecError."""
@@ -85,8 +88,10 @@ class Job:
         statistics = JointStatistics.from_dict(read_config(self.checkpoints[0])['normalization'])
         positions_m = None if not self.urdf else FramePosition(
             self.urdf, robot, self.tool_frame).positions_m
+        share = duration_of(path) / self.total_s if self.total_s else 1.0
         return Yardstick(robot, max(self.settings.replan_period_s, camera_period_s(path, robot)),
-                         np.array(statistics.chunk_offset), self.tolerance_rad, positions_m)
+                         np.array(statistics.chunk_offset), self.tolerance_rad, positions_m,
+                         round(MOST_ROWS * min(1.0, share)))
 
 
 class Outcome(NamedTuple):
@@ -114,8 +119,19 @@ def camera_period_s(path: Path, robot: RobotSpec) -> float:
     """Return the time between two images of the slowest camera, on average; 0 if unknown."""
     counts = message_counts(path)
     fewest = min(counts.get(topic, 0) for topic in image_topics(robot, counts))
-    duration_s = read_metadata(path)['duration']['nanoseconds'] / NS_PER_S
-    return duration_s / (fewest - 1) if fewest > 1 else 0.0
+    return duration_of(path) / (fewest - 1) if fewest > 1 else 0.0
+
+
+def duration_of(path: Path) -> float:
+    """Return how long a recording is, in s, by its metadata. Raises EpisodeError."""
+    return read_metadata(path)['duration']['nanoseconds'] / NS_PER_S
+
+
+def known_duration(path: Path) -> float:
+    """Return how long a recording is, in s; 0 for one that can't be read."""
+    with suppress(ValueError, KeyError, TypeError):   # told when it is judged
+        return duration_of(path)
+    return 0.0
 
 
 def sentences_of(paths: list[Path]) -> tuple[str, ...]:
@@ -153,6 +169,7 @@ def _judged(paths: list[Path], job: Job, workers: int) -> Iterator[Outcome]:
     for checkpoint in job.checkpoints:
         open_policy(checkpoint, engine=ENGINE)   # here, where the reason isn't lost
     pool = worker_pool(min(workers, len(paths)), _start, job)
+    paths = sorted(paths, key=known_duration, reverse=True)   # no long one alone at the end
     try:
         for done in as_completed([pool.submit(judge_recording, path) for path in paths]):
             yield done.result()

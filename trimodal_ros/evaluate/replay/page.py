@@ -26,7 +26,7 @@ import itertools
 from pathlib import Path
 from typing import NamedTuple
 
-from . import wording
+from . import values, wording
 from .catalogue import MEASURES
 from .drawing import ALIGNMENTS, draw_moment, draw_stretch, Drawing, NOT_SENT, POINTS
 from .frames import Pictures
@@ -61,7 +61,7 @@ class Panel:
     stretch: Stretch
     drawing: Drawing
     strips: Mapping[str, list[tuple[Wanted, str]]]
-    every_s: float | None   # between the points of its curves, where not every step is one
+    group_s: float | None   # of which curves have two points, where not every step is one
 
 
 class Scene(NamedTuple):
@@ -82,8 +82,8 @@ def write_replay_page(path: Path, result: Result, pictures: Pictures) -> None:
     write_page(
         'replay/page', path, title=wording.headline(result),
         subtitle=subtitle(result), result=result,
-        shown=shown, cards=cards_of(shown), answers=list(wording.answers(result)), words=wording,
-        measures=MEASURES, alignments=list(ALIGNMENTS), kinds=KINDS,
+        shown=shown, cards=cards_of(shown), answers=list(wording.answers(result)),
+        words=wording, values=values, measures=MEASURES, alignments=list(ALIGNMENTS), kinds=KINDS,
         scenes=_scenes(result, pictures), panels=panels,
         panel_of={panel.stretch.episode.path: panel for panel in reversed(panels)},
         number_of=_numbers(result), not_sent=_not_sent(panels),
@@ -103,10 +103,10 @@ def subtitle(result: Result) -> str:
     how = MODES[result.mode]
     judged = sum(episode.decisions > 0 for episode in result.episodes)
     against = f', baseline {result.baseline}' if result.baseline else ''
-    decisions = wording.counted(result.decisions, 'decision')
-    recordings = wording.counted(judged, 'recording')
+    decisions = values.counted(result.decisions, 'decision')
+    recordings = values.counted(judged, 'recording')
     return (f'Robot {result.robot.name}, checkpoint {result.checkpoint}{against}: {decisions} on '
-            f'{recordings}, {wording.duration(result.duration_s)}, {how}')
+            f'{recordings}, {values.duration(result.duration_s)}, {how}')
 
 
 def _numbers(result: Result) -> dict[str, int | None]:
@@ -132,13 +132,13 @@ def _panel(number: int, stretch: Stretch, pictures: Pictures, rate_hz: float) ->
     strips = {camera: [(frame, pictures.get(frame, {}).get(camera, '')) for frame in frames]
               for camera in cameras}
     return Panel(number, stretch, draw_stretch(stretch), strips,
-                 _every(stretch.episode, 1 / rate_hz))
+                 _group(stretch.episode, 1 / rate_hz))
 
 
-def _every(episode: Episode, step_s: float) -> float | None:
+def _group(episode: Episode, step_s: float) -> float | None:
     time_s = episode.curves.time_s
     every_s = (time_s[-1] - time_s[0]) / (len(time_s) - 1) if len(time_s) > 1 else 0.0
-    return every_s if every_s > 1.5 * step_s else None
+    return 2 * every_s if every_s > 1.5 * step_s else None
 
 
 def _scenes(result: Result, pictures: Pictures) -> list[Scene]:

@@ -30,6 +30,7 @@ from typing import Literal
 from .catalogue import MEASURES, PRIMARY
 
 VERSION = 1
+Bound = Literal['min', 'max', 'not_worse', 'margin']
 Verdict = Literal['better', 'worse', 'no difference shown']
 
 
@@ -81,7 +82,10 @@ class Comparison:
 @dataclass(frozen=True)
 class Curves:
     """
-    An episode for the eye, all lists of one length, thinned out evenly where it is long.
+    An episode for the eye, all lists of one length.
+
+    Where it is long a list has the smallest and the largest of each group of steps, in the order
+    they came, so what is at one place may be of neighbouring steps.
 
     ``time_s`` counts from the first message. At the steps of the chunk ``recorded`` is what was
     commanded and ``planned`` what the policy planned at its newest decision, in rad by joint;
@@ -97,7 +101,9 @@ class Curves:
 @dataclass(frozen=True)
 class Series:
     """
-    The decisions of an episode, all lists of one length, thinned out evenly where it is long.
+    The decisions of an episode, all lists of one length.
+
+    Where it is long, of neighbours only one that was not sent, or the one furthest off.
 
     ``stamp_ns`` points at the frames. ``error_rad`` is the mean over the chunk, ``status`` is
     'commanded', 'refused' or 'late'.
@@ -175,10 +181,15 @@ class Robot:
 
 @dataclass(frozen=True)
 class Passed:
-    """A threshold and what was measured; ``measure`` may name a joint: 'action_error.elbow'."""
+    """
+    A threshold and what was measured; ``measure`` may name a joint: 'action_error.elbow'.
+
+    Of 'not_worse' and 'margin' ``value`` is by how much it is worse than the baseline, the lower
+    and the upper end of the 95 % interval.
+    """
 
     measure: str
-    bound: Literal['min', 'max']
+    bound: Bound
     threshold: float
     value: float | None
     ok: bool
@@ -189,7 +200,7 @@ class Passed:
 
     @property
     def allows(self) -> str:
-        return {'max': 'at most', 'min': 'at least'}[self.bound]
+        return 'at least' if self.bound == 'min' else 'at most'
 
 
 @dataclass(frozen=True)

@@ -17,23 +17,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-import math
 from typing import Literal, NamedTuple
 
-from markupsafe import Markup
-
-from .catalogue import Measure, MEASURES, PRIMARY
+from .catalogue import MEASURES, PRIMARY
 from .result import Compared, Comparison, Figure, Passed, Result
+from .values import apart, counted, digits, duration, with_unit
 
 Tone = Literal['good', 'bad', 'even']
-UNITS = {'m': 'mm', 'rad/s^3': 'rad/s³', 'share': '%', 'cosine': ''}   # shown; else as measured
-FACTORS = {'m': 1000.0, 'share': 100.0}
 SIGNS = {'good': '✓', 'bad': '✗', 'even': '•'}
 TONES = {'better': 'good', 'worse': 'bad', 'no difference shown': 'even'}
 VERDICTS = {'better': 'Better than the baseline', 'worse': 'Worse than the baseline',
             'no difference shown': 'No difference from the baseline shown'}
 NO_VERDICT = 'What the policy would have done'
-MISSING = '–'
 
 
 class Answer(NamedTuple):
@@ -47,86 +42,6 @@ class Answer(NamedTuple):
     @property
     def sign(self) -> str:
         return SIGNS[self.tone]
-
-
-def digits(value: float | None, unit: str, signed: bool = False) -> str:
-    """
-    Return a value in the unit it is shown in, without its name.
-
-    >>> digits(0.031234, 'rad'), digits(0.0123, 'm'), digits(0.5, 'share'), digits(None, 'ms')
-    ('0.0312', '12.3', '50.0', '–')
-    >>> digits(-0.0004, 'rad', signed=True), digits(1234.5, 'rad/s^3')
-    ('−0.0004', '1234')
-    """
-    if value is None or not math.isfinite(value):
-        return MISSING
-    value *= FACTORS.get(unit, 1.0)
-    places = _places(value, unit)
-    return minus(f'{value:{"+" if signed else ""}.{places}f}')
-
-
-def minus(number: str) -> str:
-    """
-    Return a number as it is set in print; 0 has no sign.
-
-    >>> minus('-1.5'), minus('-0.00')
-    ('−1.5', '0.00')
-    """
-    return number.replace('-', '−') if float(number) else number.lstrip('+-')
-
-
-def _places(value: float, unit: str) -> int:
-    """Return as many decimals as a unit deserves, fewer for large values."""
-    if unit in ('rad', 'cosine'):
-        return 4 if unit == 'rad' and abs(value) < 1 else 3
-    return 2 if abs(value) < 10 and unit != 'share' else 1 if abs(value) < 1000 else 0
-
-
-def figure(value: float | None, unit: str, signed: bool = False, named: bool = True) -> Markup:
-    """Return a value as it is shown, for machines exactly; ``named`` with its unit."""
-    text = digits(value, unit, signed)
-    if text == MISSING:
-        return Markup(MISSING)
-    unit = UNITS.get(unit, unit) if named else ''
-    return Markup('<data value="{}">{}{}</data>').format(
-        repr(float(value)), text, unit and f'\N{NO-BREAK SPACE}{unit}')
-
-
-def unit_of(measure: Measure) -> str:
-    return UNITS.get(measure.unit, measure.unit)
-
-
-def degrees(value_rad: float) -> str:
-    """
-    Return an angle for people.
-
-    >>> degrees(0.03)
-    '1.7°'
-    """
-    return f'{math.degrees(value_rad):.1f}°'
-
-
-def duration(seconds: float) -> str:
-    """
-    Return a time for people.
-
-    >>> duration(12.34), duration(754), duration(3600)
-    ('12.3 s', '12 min 34 s', '1 h 0 min')
-    """
-    if seconds < 60:
-        return f'{seconds:.1f} s'
-    minutes, rest = divmod(round(seconds), 60)
-    return f'{minutes} min {rest} s' if minutes < 60 else f'{minutes // 60} h {minutes % 60} min'
-
-
-def counted(number: int, name: str) -> str:
-    """
-    Return a number of things.
-
-    >>> counted(1, 'recording'), counted(1200, 'plan')
-    ('1 recording', '1,200 plans')
-    """
-    return f'{number:,} {name}{"" if number == 1 else "s"}'
 
 
 def title(measure: str) -> str:
@@ -178,8 +93,8 @@ def _against_baseline(result: Result) -> Answer:
 def compared_in_words(comparison: Comparison) -> str:
     """Return how the measure that decides came out, in words."""
     compared, unit = comparison.measures[comparison.primary], MEASURES[comparison.primary].unit
-    return (f'{MEASURES[comparison.primary].title} {_with_unit(compared.value, unit)} against '
-            f'{_with_unit(compared.baseline, unit)}: {interval(compared, unit)}.')
+    return (f'{MEASURES[comparison.primary].title} {with_unit(compared.value, unit)} against '
+            f'{with_unit(compared.baseline, unit)}: {interval(compared, unit)}.')
 
 
 def interval(compared: Compared, unit: str) -> str:
@@ -187,17 +102,11 @@ def interval(compared: Compared, unit: str) -> str:
     if compared.difference is None:
         return 'no difference could be measured'
     side = 'lower' if compared.difference < 0 else 'higher'
-    size = digits(abs(compared.difference), unit)
-    name = 'points' if unit == 'share' else UNITS.get(unit, unit)
-    by = f'{size} {name}'.rstrip() + f' {side}' if compared.difference else 'equal'
+    by = f'{apart(abs(compared.difference), unit)} {side}' if compared.difference else 'equal'
     if compared.low is None or compared.high is None:
         return f'{by}; too little for an interval'
     return (f'{by} (95 % interval {digits(compared.low, unit, True)} to '
             f'{digits(compared.high, unit, True)})')
-
-
-def _with_unit(value: float | None, unit: str, signed: bool = False) -> str:
-    return f'{digits(value, unit, signed)} {UNITS.get(unit, unit)}'.rstrip()
 
 
 def _thresholds(result: Result) -> Answer:
@@ -214,8 +123,41 @@ def _thresholds(result: Result) -> Answer:
 
 def threshold_in_words(passed: Passed) -> str:
     """Return what was measured and what was allowed."""
-    return (f'{title(passed.measure)}: {_with_unit(passed.value, passed.unit)}, allowed is '
-            f'{passed.allows} {_with_unit(passed.threshold, passed.unit)}')
+    return f'{title(passed.measure)}: {measured(passed)}, allowed is {allowed(passed)}'
+
+
+def measured(passed: Passed) -> str:
+    """
+    Return what was measured, beside a bound of it.
+
+    >>> measured(Passed('jerk', 'not_worse', 0.0, 1.5, False))
+    'worse by at least 1.50 rad/s³'
+    >>> measured(Passed('within_tolerance', 'margin', 0.1, -0.02, True))
+    'better by at least 2.0 points'
+    """
+    unit, value = passed.unit, passed.value
+    if passed.bound in ('min', 'max') or value is None:
+        return with_unit(value, unit)
+    if not value:
+        return 'no difference'
+    end = 'at most' if (value > 0) == (passed.bound == 'margin') else 'at least'
+    return f'{"worse" if value > 0 else "better"} by {end} {apart(abs(value), unit)}'
+
+
+def allowed(passed: Passed) -> str:
+    """
+    Return what a bound asks for.
+
+    >>> allowed(Passed('jerk', 'max', 80.0, 72.0, True))
+    'at most 80.0 rad/s³'
+    >>> allowed(Passed('within_tolerance', 'margin', 0.1, None, False))
+    'worse than the baseline by at most 10.0 points'
+    """
+    if passed.bound == 'not_worse':
+        return 'not shown worse than the baseline'
+    if passed.bound == 'margin':
+        return f'worse than the baseline by at most {apart(passed.threshold, passed.unit)}'
+    return f'{passed.allows} {with_unit(passed.threshold, passed.unit)}'
 
 
 def _refusals(result: Result) -> Answer:

@@ -57,9 +57,10 @@ def generate_launch_description():
 def start_nodes(context):
     """Start teleop and the gamepad once the arguments are known."""
     settings = Settings(context)
-    nodes = [make_node(settings, 'teleop', TOPICS, {
+    teleop = make_node(settings, 'teleop', TOPICS, {
         'leader': settings.is_on('leader'),
-        **settings.texts('robot', 'mapping', 'urdf', 'tool_frame', 'stop_topic')})]
-    if settings.is_on('gamepad'):
-        nodes.append(make_node(settings, 'joy_node', JOY_TOPICS, package='joy'))
-    return [*environment(settings), *nodes]
+        **settings.texts('robot', 'mapping', 'urdf', 'tool_frame', 'stop_topic')})
+    # Before teleop: launch ends at a package that isn't there, and leaves running what it started.
+    gamepad = [make_node(settings, 'joy_node', JOY_TOPICS, package='joy')] if settings.is_on(
+        'gamepad') else []
+    return [*environment(settings), *gamepad, teleop]

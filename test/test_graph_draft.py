@@ -56,12 +56,14 @@ def test_the_first_yaml_of_a_graph_is_read_and_passes(tmp_path):
 
 
 def test_what_no_graph_tells_is_refused_until_it_is_filled_in(tmp_path):
-    """Catches limits made up."""
+    """Catches limits made up, and a user with a URDF who types it off."""
     seen = found_by_itself(description='', parameters={'/jtc': None})
     text, to_fill_in = draft(seen, 'first.urdf')
     (tmp_path / 'first.yaml').write_text(text)
     assert to_fill_in == 3 and 'urdf' not in text.partition('robot:')[2]
-    with pytest.raises(Exception, match="first.yaml:8: joint 'shoulder': lower_rad: got nothing"):
+    assert '(urdf: FILE)' in text
+    assert '(urdf: FILE)' not in draft(found_by_itself(), 'first.urdf')[0]
+    with pytest.raises(Exception, match="first.yaml:9: joint 'shoulder': lower_rad: got nothing"):
         read_robot_file(tmp_path / 'first.yaml')
 
 

@@ -93,7 +93,7 @@ def test_names_time_and_topics_reach_the_nodes(launch, path):
     renamed = {topic.strip('/').replace('/', '_'): f'/other/{topic.strip("/")}'
                for topic in topics}
     node = nodes_of(launch, path, robot=str(so101_yaml()), namespace='left', use_sim_time='true',
-                    remap='front/image_raw:=/cam', enclave='/left/it', **renamed,
+                    remap='front/image_raw:=/cam', enclave='/left/it', gamepad='false', **renamed,
                     **REQUIRED.get(path.name.split('.')[0], {}))[0]
     assert node.node_name.startswith('/left/')
     rules = dict(node.expanded_remapping_rules)
@@ -242,3 +242,11 @@ def test_policy_that_cannot_be_configured_is_given_up_on(
     with launched('policy', tmp_path, robot=so101_yaml(), checkpoint=tmp_path / 'none') as log:
         wait_for(lambda: 'could not be configured in 5 tries' in log.read_text(), 'the end of it')
         assert log.read_text().count('not configured') == 5 and len(pids_in(log)) == 1
+
+
+def test_no_teleop_is_left_running_without_its_gamepad(launch, prefix, ros, tmp_path):
+    """Catches a node that nobody ends: launch leaves those running that it started before."""
+    from graph import wait_for
+    with launched('teleop', tmp_path, robot=so101_yaml()) as log:
+        wait_for(lambda: "package 'joy' not found" in log.read_text(), 'the end of it')
+    assert 'process started' not in log.read_text()

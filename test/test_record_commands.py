@@ -100,6 +100,7 @@ def test_another_robot_is_named(tmp_path, so101, other_robot, command, capsys):
         main([command, *map(str, [tmp_path / 'bags', '--robot', other_robot, *out])])
     told = f'{ended.value}{capsys.readouterr().out}'
     assert f'recorded on robot {so101.content_hash}, so101 is ' in told
+    assert 'name the robot YAML that it was recorded with' in told
 
 
 def test_sync_goes_on_where_one_is_damaged(tmp_path, so101, capsys):

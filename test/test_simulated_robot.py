@@ -46,7 +46,9 @@ def trajectory_with_and_without_velocities(so101):
 
 
 def test_node_outlives_messages_and_a_stale_display(client, so101, tmp_path, monkeypatch):
-    """Catches a simulator ended by one message or by DISPLAY, and a short run without a factor."""
+    """Catches a simulator ended by one message or by DISPLAY, a short run without a factor, and
+    one that doesn't tell when it is up.
+    """
     from graph import spinning, wait_for
 
     from trimodal_ros.nodes.private_graph import NodeProcesses
@@ -63,6 +65,7 @@ def test_node_outlives_messages_and_a_stale_display(client, so101, tmp_path, mon
         processes.check()
     log = (tmp_path / 'simulated_robot.log').read_text()
     assert 'no window: ' in log and 'trajectory refused' not in log
+    assert 'joint_states, front/image_raw, wrist/image_raw; obeys joint_trajectory\n' in log
     assert 'real-time factor ' in log.splitlines()[-1]
 
 

@@ -29,9 +29,11 @@ pytest.importorskip('rclpy')
 
 from graph import PATIENCE_S, spinning, wait_for  # noqa: E402
 from rclpy.node import Node  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
 from sensor_msgs.msg import Joy  # noqa: E402
 
 from trimodal_ros.nodes.ros import SENSOR_QOS  # noqa: E402
+from trimodal_ros.nodes.teleop_keyboard import KeyboardNode  # noqa: E402
 
 READS = """
 import sys
@@ -114,6 +116,16 @@ def test_help_teaches_every_parameter(node):
                            capture_output=True, text=True, timeout=120, check=True)
     rows = ended.stdout.partition('\nparameter ')[2].splitlines()[1:]
     assert rows and all(len(row.split('  ')[-1]) > 10 for row in rows if row)
+
+
+@pytest.mark.usefixtures('ros')
+def test_legend_of_a_mapping_that_leaves_things_out(tmp_path):
+    """Catches a traceback over a mapping that the teleop node takes."""
+    file = tmp_path / 'keys.yaml'
+    file.write_text('joint: {waist: {axis: 0}, elbow: null}\ncartesian: null\n')
+    node = KeyboardNode(parameter_overrides=[Parameter('mapping', value=str(file))])
+    with spinning(node):
+        assert 'joint: waist' in node.legend() and 'cartesian' not in node.legend()
 
 
 @pytest.mark.usefixtures('ros')

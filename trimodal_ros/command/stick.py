@@ -90,7 +90,8 @@ class Mapping:
     def __init__(self, robot: RobotSpec, data: MappingType):
         if not isinstance(data, dict) or set(data) != KEYS:
             found = sorted(data) if isinstance(data, dict) else type(data).__name__
-            raise SpecError(f'expected the keys {sorted(KEYS)}, got {found}')
+            raise SpecError(f'expected the keys {sorted(KEYS)}, got {found}; write null '
+                            'for what you do without')
         self.rest = data['rest']
         if not isinstance(self.rest, (int, float)) or not 0 <= self.rest < 1:
             raise SpecError(f'rest {self.rest}: expected 0 to below 1')

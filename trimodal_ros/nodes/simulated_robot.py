@@ -128,6 +128,7 @@ class SimulatedRobotNode(Node):
             self._simulated = SimulatedRobot(ROS_TYPES, self._scene)
             self._rng = np.random.default_rng(0)
             self._reset()
+            self._tell()
             self._viewer = open_viewer(self._simulated.world, self._value('viewer'),
                                        self.get_logger().warning)
             while not self._stop.wait(TICK_S):
@@ -138,6 +139,13 @@ class SimulatedRobotNode(Node):
         except Exception:  # noqa: B902 - a thread's exception would pass unseen
             log_traceback(self, 'the simulator stopped')
             rclpy.try_shutdown()  # and with it the process
+
+    def _tell(self) -> None:
+        robot = self._scene.robot
+        self.get_logger().info(
+            f'{robot.name} of {self._scene.path}: joint_states, '
+            f'{", ".join(camera.topic for camera in robot.cameras)}; obeys '
+            f'{", ".join(group.topic for group in robot.groups)}')
 
     def _tick(self) -> None:
         now = now_ns(self)

@@ -98,7 +98,7 @@ class KeyboardNode(Node):
 
     def legend(self) -> str:
         """Return which keys there are and what they mean in each mode."""
-        mapping = yaml.safe_load(mapping_file(parameter(self, 'mapping')).read_text())
+        mapping = yaml.safe_load(mapping_file(parameter(self, 'mapping')).read_text()) or {}
         rows = [f'  {plus} {minus}   ' + '   '.join(
             f'{mode}: {_named(mapping, mode, axis)}' for mode in ('joint', 'cartesian')
             if _named(mapping, mode, axis))
@@ -111,8 +111,8 @@ class KeyboardNode(Node):
 
 
 def _named(mapping: dict, mode: str, axis: int) -> str:
-    return next((name for name, control in mapping[mode].items()
-                 if control.get('axis') == axis), '')
+    return next((name for name, control in (mapping.get(mode) or {}).items()
+                 if control and control.get('axis') == axis), '')
 
 
 def run(node: KeyboardNode, keys: Keys) -> None:
@@ -138,7 +138,7 @@ def main(args: list[str] | None = None) -> None:
     if {'-h', '--help'} & set(sys.argv[1:] if args is None else args):
         print(help_text(KeyboardNode))
         return
-    with one_line_errors(NoTerminal, EOFError), Keys() as keys:
+    with one_line_errors(NoTerminal, EOFError, yaml.YAMLError), Keys() as keys:
         _run_with(keys, args)
 
 

@@ -168,7 +168,7 @@ def of_other_robot(info: EpisodeInfo, robot: RobotSpec) -> str:
     if info.robot == robot.content_hash:
         return ''
     return (f'recorded on robot {info.robot}, {robot.name} is {robot.content_hash}: its joints, '
-            'cameras, rate or horizon are others')
+            'cameras, rate or horizon are others; name the robot YAML that it was recorded with')
 
 
 def read_info(path: Path) -> EpisodeInfo:

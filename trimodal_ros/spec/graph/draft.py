@@ -49,7 +49,11 @@ def draft(seen: Seen, urdf: str) -> tuple[str, int]:
     elements, name = urdf_elements(seen.description)
     controllers = _controllers(seen)
     lines = [f'# Written from a graph by trimodal_ros.spec; look at every {FILL_IN} and CHECK.',
-             '# doc/reference/robot.md has every key.', f'robot: {name}']
+             '# doc/reference/robot.md has every key.']
+    if not seen.description:
+        lines.append('# Nothing came on robot_description: if there is a URDF, name it '
+                     '(urdf: FILE) and leave out the limits that it has.')
+    lines.append(f'robot: {name}')
     if seen.description:
         lines.append(f'urdf: {urdf}    # from robot_description: limits left out here are its')
     lines += [f'rate_hz: {RATE_HZ}      # CHECK: steps of a chunk a second, as you train for',

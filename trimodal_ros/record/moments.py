@@ -111,7 +111,8 @@ def read_commanded(path: Path, robot: RobotSpec, sampling: Sampling,
     where there is no such moment.
     """
     replay, waiting = Replay(path, robot, sampling.freshness), {}
-    told = normalize_instruction(read_info(path).instruction)
+    info = read_info(path)
+    told = normalize_instruction(info.instruction)
     for joined in replay.joined(sampling.every_s, dropped):
         observation = _observe(joined, told, dropped)
         if observation is not None:
@@ -119,7 +120,7 @@ def read_commanded(path: Path, robot: RobotSpec, sampling: Sampling,
             replay.chunks.ask(joined.stamp_ns)
         for stamp, chunk_TJ in replay.chunks.finished():
             yield Moment(waiting.pop(stamp), chunk_TJ)
-    known_ns = replay.chunks.end(replay.now_ns)
+    known_ns = replay.chunks.end(replay.now_ns, info.goes_on)
     for stamp, chunk_TJ in replay.chunks.finished():
         if stamp + robot.horizon * robot.step_ns <= known_ns:
             yield Moment(waiting.pop(stamp), chunk_TJ)

@@ -105,12 +105,13 @@ class CommandedChunks:
                 del self._position_J[time_ns]
             yield self._asked.popleft(), np.stack(position_TJ)
 
-    def end(self, time_ns: int) -> int:
+    def end(self, time_ns: int, goes_on: bool = False) -> int:
         """
         Sample the rest as if nothing came after ``time_ns``, the end of the recording.
 
         Returns until when that is what really happened. A trajectory under way is carried out;
-        a robot that rests goes on resting; of any other nobody knows.
+        a robot that rests goes on resting; of any other nobody knows. Of a part, whose recording
+        ``goes_on``, nothing is known past its end: something else was commanded there.
         """
         under_way_ns = self.commanded.end_ns
         rests = self._rests(time_ns) and under_way_ns <= time_ns
@@ -118,6 +119,8 @@ class CommandedChunks:
             self._sample(heapq.heappop(self._times))
         while self._unmeasured:
             self._measure(self._unmeasured.pop(0))
+        if goes_on:
+            return time_ns
         return FOREVER_NS if rests else max(time_ns, under_way_ns)
 
     def _rests(self, time_ns: int) -> bool:

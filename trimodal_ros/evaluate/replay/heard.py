@@ -33,7 +33,7 @@ from ...command.decision import STAGES
 from ...command.guard import SCORES
 from ...command.message import addressed, from_message
 from ...observe.stamp import stamp_ns
-from ...record.episode import EpisodeError
+from ...record.episode import EpisodeError, read_info
 from ...record.moments import Replay
 from ...record.reader import read_messages
 from ...spec import RobotSpec, SpecError, Trajectory
@@ -204,7 +204,7 @@ def with_recorded(path: Path, robot: RobotSpec, decisions: Iterable[ReplayedDeci
     for each in [coming, *waiting] if coming is not None else []:
         replay.chunks.ask(each.stamp_ns)
         asked[each.stamp_ns] = each
-    known_ns = replay.chunks.end(replay.now_ns)
+    known_ns = replay.chunks.end(replay.now_ns, read_info(path).goes_on)
     for stamp, chunk_TJ in replay.chunks.finished():
         ends_ns_T = stamp + robot.step_ns * (1 + np.arange(robot.horizon))
         chunk_TJ[ends_ns_T > known_ns] = np.nan

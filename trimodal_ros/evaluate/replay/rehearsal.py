@@ -172,9 +172,9 @@ class Rehearsal:
                 chunk_TJ[stamp + steps_ns_T > known_ns] = np.nan
             self._ready.append((replace(replayed, recorded_TJ=chunk_TJ), z_fused_D))
 
-    def end(self) -> Iterator[ReplayedDecision]:
-        """Yield the rest of the decisions, the recording being over."""
-        self._finish(self._labels.end(self.station.now_ns))
+    def end(self, goes_on: bool) -> Iterator[ReplayedDecision]:
+        """Yield the rest of the decisions; what was recorded is a part if it ``goes_on``."""
+        self._finish(self._labels.end(self.station.now_ns, goes_on))
         self._ready += self._pending
         self._pending.clear()
         while self._ready:

@@ -26,7 +26,8 @@ from .catalogue import Measure, MEASURES, PRIMARY
 from .result import Compared, Comparison, Figure, Passed, Result
 
 Tone = Literal['good', 'bad', 'even']
-UNITS = {'m': 'mm', 'rad/s^3': 'rad/s³', 'share': '%', 'cosine': ''}   # shown; else as measured
+# Shown; else as measured.
+UNITS = {'m': 'mm', 'rad/s^3': 'rad/s³', 'share': '%', 'percent': '%', 'cosine': ''}
 FACTORS = {'m': 1000.0, 'share': 100.0}
 SIGNS = {'good': '✓', 'bad': '✗', 'even': '•'}
 TONES = {'better': 'good', 'worse': 'bad', 'no difference shown': 'even'}

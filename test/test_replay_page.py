@@ -253,6 +253,13 @@ def test_verdict_in_words(result, verdict, failed, said):
         assert thresholds.why == 'Action error, elbow: 0.1000 rad, allowed is at most 0.0500 rad.'
 
 
+def test_where_no_plan_would_be_sent_it_says_so(result):
+    """Catches 'all but' all of them."""
+    refused = [replace(each, refusals={'limits': each.decisions}) for each in result.episodes]
+    sent = answers(replace(result, episodes=tuple(refused)))[2]
+    assert (sent.answer, sent.tone) == ('No, none', 'bad')
+
+
 def test_worst_moments_are_of_every_kind(result):
     """Catches refusals nobody looks at, as there are enough large errors to fill the page."""
     moments = [replace(result.worst[n % 4], measure=measure, why=f'{measure} {n}')

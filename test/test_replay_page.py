@@ -160,7 +160,8 @@ def hostile(result):
         {joints[name]: values for name, values in part.items()} for part in (
             each.curves.recorded, each.curves.planned)))) for each in episodes)
     return replace(result, episodes=episodes, worst=worst, settings={HOSTILE: HOSTILE},
-                   robot=replace(result.robot, name=HOSTILE, joints=tuple(joints.values())),
+                   robot=replace(result.robot, name=HOSTILE, joints=tuple(joints.values()),
+                                 units=dict.fromkeys(joints.values(), 'rad')),
                    instructions={HOSTILE: result.figures}, checkpoint=HOSTILE,
                    histograms={HOSTILE: result.histograms['input_age']})
 
@@ -256,7 +257,7 @@ def test_verdict_in_words(result, verdict, failed, said):
 def test_where_no_plan_would_be_sent_it_says_so(result):
     """Catches 'all but' all of them."""
     refused = [replace(each, refusals={'limits': each.decisions}) for each in result.episodes]
-    sent = answers(replace(result, episodes=tuple(refused)))[2]
+    _, _, sent, _ = answers(replace(result, episodes=tuple(refused)))
     assert (sent.answer, sent.tone) == ('No, none', 'bad')
 
 

@@ -17,7 +17,7 @@ CHECKPOINT ?= models/so101_tabletop
 SHELL := /bin/bash
 
 .PHONY: help demo teleop record robots test lint reference setup gl browser mcap-js figures figures-ros checkpoint retrain retrain-control \
-        benchmark-alignment benchmark-latency benchmark-storage benchmark-takeover benchmark-deployment soak check-lerobot clean
+        benchmark-alignment benchmark-latency benchmark-storage benchmark-takeover benchmark-deployment astribot soak check-lerobot clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -31,6 +31,7 @@ help:
 	@echo 'make benchmark-storage    speed and cost of recording, kill -9 a hundred times; leave the machine alone'
 	@echo 'make benchmark-takeover   how smoothly the command changes hands, 5 min; leave the machine alone'
 	@echo 'make benchmark-deployment what plans fastest on this machine, 3 min; leave the machine alone'
+	@echo 'make astribot     import, cut, train and replay two episodes of a robot nobody here built; DATA='
 	@echo 'make soak                 an hour of tasks and faults: memory, threads, holds'
 	@echo 'make retrain      a camera was moved: watch, take over, train on that, compare: half an hour'
 	@echo 'make check-lerobot        exports in the hands of the real lerobot, 5 GB into $(LEROBOT)'
@@ -188,6 +189,29 @@ benchmark-takeover: setup
 # What doc/how-to/deployment.md speaks of: PyTorch, eager and compiled, and every provider that is here.
 benchmark-deployment: setup
 	$(BIN)/python -m trimodal_ros.export --checkpoint $(CHECKPOINT) --out $(OUT)/exported --benchmark
+
+# What doc/explanation/foreign-robot.md shows: two episodes of a robot that nobody here built, half an
+# hour. DATA is the folder of the LeRobot dataset. Goes on where it was interrupted.
+DATA ?= ../shared/data/astribot_s1
+S1 := $(OUT)/astribot
+S1_YAML := config/robots/astribot_s1.yaml
+S1_TRAIN := $(TRAIN) --robot $(S1_YAML) --processes 1 --start-steps 0
+S1_JUDGE := $(BIN)/python -m trimodal_ros.evaluate replay --workers 1
+
+astribot: setup
+	$(BIN)/python -m trimodal_ros.record import "$(DATA)" --out $(S1)/recordings --images jpeg \
+	  --robot $(S1_YAML) --state joints_dict.joints_position_state \
+	  --action joints_dict.joints_position_command
+	for n in 0 1; do \
+	  seen=$(S1)/recordings/episode_00000$$n; other=$(S1)/recordings/episode_00000$$((1 - n)); \
+	  parts=$(S1)/parts_$$n; short=$(S1)/short_$$n; long=$(S1)/long_$$n; \
+	  $(BIN)/python -m trimodal_ros.record cut $$seen --out $$parts --every-s 4 && \
+	  $(S1_TRAIN) --episodes $$parts --out $$short --steps 200 && \
+	  $(S1_TRAIN) --episodes $$parts --out $$long --steps 2000 && \
+	  for judged in seen other; do echo "-- episode $$n, replayed: $$judged" && \
+	    $(S1_JUDGE) --bags $${!judged} --checkpoint $$long --baseline $$short \
+	      --json $$long.$$judged.json --html $$long.$$judged.html || exit; done || exit; \
+	done
 
 soak: setup
 	$(BIN)/python -m benchmarks.soak --out $(OUT)/soak.json

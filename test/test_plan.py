@@ -33,7 +33,7 @@ def test_normalizing_a_chunk_can_be_undone():
     command_NJ, chunk_NTJ = rng.normal(size=(50, 3)), rng.normal(size=(50, 8, 3))
     is_gripper_J = np.array([False, False, True])
     statistics = JointStatistics.fit(command_NJ, chunk_NTJ, is_gripper_J)
-    normalizer = JointNormalizer(statistics, is_gripper_J)
+    normalizer = JointNormalizer(statistics, is_gripper_J, np.zeros(3, dtype=bool))
     chunk_BTJ = torch.tensor(chunk_NTJ[:5], dtype=torch.float32)
     command_BJ = torch.tensor(command_NJ[:5], dtype=torch.float32)
     unit_BTJ = normalizer.chunk(chunk_BTJ, command_BJ)
@@ -42,6 +42,17 @@ def test_normalizing_a_chunk_can_be_undone():
     assert normalizer.chunk(still_BTJ, command_BJ)[..., :2].abs().max() == 0
     moved_BTJ = normalizer.chunk(chunk_BTJ, command_BJ + 1.0)
     assert torch.equal(moved_BTJ[..., 2], unit_BTJ[..., 2])
+
+
+def test_a_lag_in_percent_is_as_large_as_one_in_rad():
+    """Catches a gripper in percent whose lag, hundreds, drowns all else the network is told."""
+    command_NJ, chunk_NTJ = np.zeros((5, 2)), np.zeros((5, 8, 2))
+    is_gripper_J = np.array([False, True])
+    statistics = JointStatistics.fit(command_NJ, chunk_NTJ, is_gripper_J)
+    normalizer = JointNormalizer(statistics, is_gripper_J, is_gripper_J)
+    command_BJ = torch.tensor([[0.05, 5.0]])
+    state_BS = normalizer.state(torch.zeros(1, 2), command_BJ)
+    assert state_BS[0, 2:].tolist() == pytest.approx([0.5, 0.5])
 
 
 def test_same_observation_same_chunk(small_checkpoint, so101):

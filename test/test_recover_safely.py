@@ -34,7 +34,7 @@ from bags import (
 )
 import pytest
 
-from trimodal_ros.record import recover as module
+from trimodal_ros.record import recover as module, room
 from trimodal_ros.record.__main__ import main
 from trimodal_ros.record.episode import find_episodes
 from trimodal_ros.record.recover import recover, Recovery
@@ -119,7 +119,7 @@ def test_a_disk_that_fills_up_while_recovering_loses_nothing(tmp_path, monkeypat
         original = tree(torn(small, count=8000))
         [recovery] = run(small)
         assert recovery.result == 'failed' and 'MB free on the disk, expected' in recovery.reason
-        monkeypatch.setattr(module, 'SPARE_BYTES', -10**9)  # another fills it meanwhile
+        monkeypatch.setattr(room, 'SPARE_BYTES', -10**9)  # another fills it meanwhile
         [recovery] = run(small)
         assert recovery.result == 'failed' and 'No space left on device' in recovery.reason
         assert tree(small / 'one.partial') == original

@@ -15,6 +15,7 @@
 """Offline replay: the decisions that one after another gives, of recordings good and bad."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from bags import copy_episode, storage
@@ -24,6 +25,7 @@ import torch
 
 from trimodal_ros.command.decision import Rules
 from trimodal_ros.evaluate.replay import recording as recordings
+from trimodal_ros.evaluate.replay.decisions import ReplayedDecision
 from trimodal_ros.evaluate.replay.judge import Judge, Yardstick
 from trimodal_ros.evaluate.replay.measures import missed
 from trimodal_ros.evaluate.replay.recording import Recording
@@ -33,7 +35,7 @@ from trimodal_ros.plan.batch import BatchPlanner
 from trimodal_ros.plan.checkpoint import load_checkpoint
 from trimodal_ros.record.episode import EpisodeError, start_of
 from trimodal_ros.record.moments import read_commanded, Sampling
-from trimodal_ros.spec import NS_PER_S
+from trimodal_ros.spec import NS_PER_S, RobotSpec
 
 EVERY_IMAGE_S = 0.1
 
@@ -191,6 +193,28 @@ def test_yardsticks_add_up_whatever_the_order(episodes, planner, so101):
     figure = both.figures()['action_error']
     assert figure.value == pytest.approx(np.nanmean(error))
     assert figure.count == np.isfinite(error).sum()
+
+
+def test_joints_in_percent_do_not_count_as_rad():
+    """Catches a gripper of 0 to 100 that an error in rad, and so every verdict, is all of."""
+    arm = RobotSpec.make_example()
+    gripper = replace(arm.joints[2], unit='percent', lower=0.0, upper=100.0)
+    robot = replace(arm, joints=(*arm.joints[:2], gripper))
+    judge, still = Judge(Yardstick(robot, 0.6, np.full(3, 50.0)), 0), []
+    for number in range(3):
+        example = ReplayedDecision.make_example(robot, number)
+        recorded_TJ = example.recorded_TJ
+        still.append(np.abs(recorded_TJ[0] - recorded_TJ)[:, :2].mean())
+        judge.add(replace(example, planned_TJ=example.planned_TJ + [0.0, 0.0, 90.0 * number]))
+    figures = judge.end(example.stamp_ns).tally.figures()
+    assert figures['action_error'].value == pytest.approx(0.01)
+    assert figures['still_error'].value == pytest.approx(np.mean(still))
+    assert figures['within_tolerance'].value == 1.0
+    assert figures['gripper_accuracy'].joint.keys() == {'gripper'}
+    for name in ('action_error', 'boundary_jump', 'plan_disagreement', 'jerk', 'swap_sensitivity'):
+        assert figures[name].joint.keys() == {'shoulder', 'elbow'}
+    joints = tuple(replace(joint, unit='percent') for joint in arm.joints)
+    assert replace(arm, joints=joints).has_distance_J.all()
 
 
 def test_spoilt_folder_is_no_recording(tmp_path, so101):

@@ -161,7 +161,8 @@ def hostile(result):
         {joints[name]: values for name, values in part.items()} for part in (
             each.curves.recorded, each.curves.planned)))) for each in episodes)
     return replace(result, episodes=episodes, worst=worst, settings={HOSTILE: HOSTILE},
-                   robot=replace(result.robot, name=HOSTILE, joints=tuple(joints.values())),
+                   robot=replace(result.robot, name=HOSTILE, joints=tuple(joints.values()),
+                                 units=dict.fromkeys(joints.values(), 'rad')),
                    instructions={HOSTILE: result.figures}, checkpoint=HOSTILE,
                    histograms={HOSTILE: result.histograms['input_age']})
 
@@ -252,6 +253,13 @@ def test_verdict_in_words(result, verdict, failed, said):
     assert thresholds.tone == ('bad' if failed else 'good')
     if failed:
         assert thresholds.why == 'Action error, elbow: 0.1000 rad, allowed is at most 0.0500 rad.'
+
+
+def test_where_no_plan_would_be_sent_it_says_so(result):
+    """Catches 'all but' all of them."""
+    refused = [replace(each, refusals={'limits': each.decisions}) for each in result.episodes]
+    _, _, sent, _ = answers(replace(result, episodes=tuple(refused)))
+    assert (sent.answer, sent.tone) == ('No, none', 'bad')
 
 
 def test_worst_moments_are_of_every_kind(result):

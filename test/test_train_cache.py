@@ -71,6 +71,14 @@ def test_a_damaged_episode_is_left_out_and_told(bags, tmp_path, small_checkpoint
     assert frames.unreadable == [] and len(frames.paths) == 4
 
 
+def test_figures_of_frames_trained_on_are_told_so(bags, tmp_path, capsys):
+    """Catches an error called held out of a run too small to hold out anything."""
+    train(small_settings(bags, batch_size=64), tmp_path / 'out', workers=1)
+    card = (tmp_path / 'out' / 'README.md').read_text()
+    assert 'none is held out' in capsys.readouterr().out and 'frames that were trained on' in card
+    assert read_config(tmp_path / 'out')['training']['windows'] == 4   # an episode, a window
+
+
 def test_where_nothing_is_readable_it_is_said_why(bags, so101):
     """Catches a training that ends with a division by zero, and no name."""
     for path in bags.glob('seed_*'):

@@ -95,8 +95,8 @@ def make_policy(robot, config, seed=0) -> Policy:
 
 
 def save(path, policy) -> str:
-    training = {'result': {}, 'weights': {}, 'episode_count': 0, 'frames': 0, 'steps': 0,
-                'batch_size': 0, 'seed': 0, 'initial': '',
+    training = {'result': {}, 'weights': {}, 'episode_count': 0, 'held_out_count': 0,
+                'frames': 0, 'steps': 0, 'windows': 0, 'seed': 0, 'initial': '',
                 'data': {'used': {}, 'left_out': {}, 'episodes_left_out': {}}}
     return save_checkpoint(path, policy, training, model_card(policy, training))
 

@@ -30,6 +30,7 @@ import torch
 from torch import nn
 
 LAG_GAIN = 10.0  # brings command minus measured (a few hundredths of a rad) to order one
+WHOLE_PERCENT = 100.0  # of a joint in percent, the lag is a share of its range
 
 
 @dataclass(frozen=True)
@@ -66,17 +67,21 @@ class JointStatistics:
 class JointNormalizer(nn.Module):
     """Between rad and network units, differentiable and on the model's device."""
 
-    def __init__(self, statistics: JointStatistics, is_gripper_J: np.ndarray):
+    def __init__(self, statistics: JointStatistics, is_gripper_J: np.ndarray,
+                 is_percent_J: np.ndarray):
         super().__init__()
         for name, value in statistics.to_dict().items():
             self.register_buffer(name, torch.tensor(value), persistent=False)
         relative_J = torch.tensor(~is_gripper_J, dtype=torch.float32)
         self.register_buffer('relative_J', relative_J, persistent=False)
+        gain_J = np.where(is_percent_J, LAG_GAIN / WHOLE_PERCENT, LAG_GAIN)
+        self.register_buffer('lag_gain_J', torch.tensor(gain_J, dtype=torch.float32),
+                             persistent=False)
 
     def state(self, position_BJ: torch.Tensor, command_BJ: torch.Tensor) -> torch.Tensor:
         """Return [B, 2 J]: the scaled command and how far the arm lags behind it."""
         return torch.cat([(command_BJ - self.state_offset) / self.state_scale,
-                          LAG_GAIN * (command_BJ - position_BJ)], dim=-1)
+                          self.lag_gain_J * (command_BJ - position_BJ)], dim=-1)
 
     def chunk(self, chunk_BTJ: torch.Tensor, command_BJ: torch.Tensor) -> torch.Tensor:
         """Return positions (rad) in network units."""

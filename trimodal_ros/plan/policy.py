@@ -136,7 +136,7 @@ class Policy(nn.Module):
         self.config, self.robot, self.statistics = config, robot, statistics
         self.sentences = sentences  # has parameters only if trained
         self.content_hash = ''      # of the checkpoint it came from
-        self.normalizer = JointNormalizer(statistics, robot.is_gripper_J)
+        self.normalizer = JointNormalizer(statistics, robot.is_gripper_J, robot.is_percent_J)
         self.vision = (VisionEncoder(cameras, config.vision_width, dim) if backbone is None else
                        PretrainedVisionEncoder(backbone, cameras, config.vision_width, dim))
         self.language = LanguageHead(sentences.width, dim)

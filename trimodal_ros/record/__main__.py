@@ -93,13 +93,44 @@ def sync(episodes: Annotated[list[Path], tyro.conf.Positional], robot: Path = RO
     raise SystemExit(any(each.fault or not each.moments for each in done))
 
 
+def cut(recordings: Annotated[list[Path], tyro.conf.Positional], out: Path,
+        every_s: float | None = None, at_s: tuple[float, ...] = ()) -> None:
+    """
+    Cut recordings into episodes, by length or at given times.
+
+    Messages are copied as they are, with their times; one received at a cut is in the part that
+    begins there. Each part begins with what was said before and still holds: the newest message of
+    each latched topic, and trajectories under way, received when the part begins. A part is about
+    what the robot was told in it for the longest time; outcome, operator and health are those of
+    the whole, and ``part_of`` in its metadata says what it was cut from. The recordings stay as
+    they are, and nothing is overwritten. Interrupted, nothing half written is left, and the same
+    command goes on. Ends with 1 if a recording could not be cut.
+
+    What is commanded after a part's end is not known in it: training on a part goes without the
+    moments of its last horizon.
+
+    :param recordings: Directories with episodes in them (rosbag2, MCAP), at any depth.
+    :param out: Directory that gets the parts, each with the recording's name and a number; not
+        one that the recordings are in.
+    :param every_s: Length of a part in s; the last one is what is left.
+    :param at_s: Times to cut at, in s from a recording's first message.
+    """
+    from .cut import cut_recordings, Cuts
+    done = cut_recordings(recordings, out, Cuts(every_s, at_s))
+    for each in done:
+        print(f'fault: {each.fault} (left out)' if each.fault else each)
+    print(f'{sum(len(each.parts) for each in done)} parts of {len(done)} recordings in {out}')
+    if any(each.fault for each in done):
+        raise SystemExit(1)
+
+
 def main(args: Annotated[list[str] | None, tyro.conf.Suppress] = None) -> None:
     with one_line_errors(interrupted='interrupted; call it again to go on'):
         tyro.extras.subcommand_cli_from_dict(
-            {'list': list_episodes, 'recover': recover, 'sync': sync, 'export': export,
-             'import': import_}, args=args, prog='trimodal_ros.record',
+            {'list': list_episodes, 'recover': recover, 'sync': sync, 'cut': cut,
+             'export': export, 'import': import_}, args=args, prog='trimodal_ros.record',
             description='Recorded episodes: list them, recover what was left unfinished, see how '
-                        'their streams go together, exchange them with LeRobot.')
+                        'their streams go together, cut long ones, exchange them with LeRobot.')
 
 
 if __name__ == '__main__':

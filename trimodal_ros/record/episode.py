@@ -53,6 +53,8 @@ class EpisodeInfo:
     ``interventions`` are the times, from and to in ns of receipt, in which somebody took over;
     ``health`` is the recorder's verdict: ``{'verdict': 'good' or 'bad', 'findings': [text]}``,
     with ``'recovered'`` where the recording was interrupted or damaged (record/recover.py).
+    ``part_of`` says what a part was cut from (record/cut.py); its outcome, health and
+    interventions are those of the whole.
     """
 
     instruction: str
@@ -66,6 +68,12 @@ class EpisodeInfo:
     operator: str = ''
     interventions: tuple[tuple[int, int], ...] = ()
     health: dict = field(default_factory=dict)
+    part_of: dict = field(default_factory=dict)
+
+    @property
+    def goes_on(self) -> bool:
+        """Tell whether it is a part of a recording that goes on where it ends."""
+        return not self.part_of.get('is_last', True)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

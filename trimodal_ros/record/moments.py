@@ -125,7 +125,8 @@ def read_commanded(path: Path, robot: RobotSpec, sampling: Sampling,
     where there is no such moment.
     """
     replay, waiting = Replay(path, robot, sampling.freshness), {}
-    told = normalize_instruction(read_info(path).instruction)
+    info = read_info(path)
+    told = normalize_instruction(info.instruction)
     for joined in replay.joined(sampling.every_s, dropped):
         observation = _observe(joined, told, dropped)
         if observation is not None:
@@ -133,7 +134,7 @@ def read_commanded(path: Path, robot: RobotSpec, sampling: Sampling,
             replay.chunks.ask(joined.stamp_ns)
         for stamp, chunk_TJ in replay.chunks.finished():
             yield Moment(waiting.pop(stamp), chunk_TJ)
-    for stamp, chunk_TJ in replay.chunks.rest(replay.now_ns):
+    for stamp, chunk_TJ in replay.chunks.rest(replay.now_ns, info.goes_on):
         if np.isnan(chunk_TJ).any():
             dropped['end of the recording'] += 1
         else:

@@ -105,12 +105,13 @@ class CommandedChunks:
                 del self._position_J[time_ns]
             yield self._asked.popleft(), np.stack(position_TJ)
 
-    def end(self, time_ns: int) -> int:
+    def end(self, time_ns: int, goes_on: bool = False) -> int:
         """
         Sample the rest as if nothing came after ``time_ns``, the end of the recording.
 
         Returns until when that is what really happened. A trajectory under way is carried out;
-        a robot that rests goes on resting; of any other nobody knows.
+        a robot that rests goes on resting; of any other nobody knows. Of a part, whose recording
+        ``goes_on``, nothing is known past its end: something else was commanded there.
         """
         under_way_ns = self.commanded.end_ns
         rests = self._rests(time_ns) and under_way_ns <= time_ns
@@ -118,11 +119,13 @@ class CommandedChunks:
             self._sample(heapq.heappop(self._times))
         while self._unmeasured:
             self._measure(self._unmeasured.pop(0))
+        if goes_on:
+            return time_ns
         return FOREVER_NS if rests else max(time_ns, under_way_ns)
 
-    def rest(self, time_ns: int) -> Iterator[tuple[int, np.ndarray]]:
+    def rest(self, time_ns: int, goes_on: bool = False) -> Iterator[tuple[int, np.ndarray]]:
         """Yield, at the ``end``, what ``finished`` does; NaN are steps of which nobody knows."""
-        known_ns = self.end(time_ns)
+        known_ns = self.end(time_ns, goes_on)
         for stamp, chunk_TJ in self.finished():
             chunk_TJ[np.array(self._steps(stamp)) > known_ns] = np.nan
             yield stamp, chunk_TJ

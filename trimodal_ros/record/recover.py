@@ -25,19 +25,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-import shutil
 
 from .durable import free_name, move_to_trash
 from .episode import EpisodeError, PARTIAL_SUFFIX
 from .leftovers import find_leftovers, storage_size
 from .lock import is_being_written, locked, LockedError
+from .room import check_space
 from .salvage import Loss, Salvage
 from .salvaged_info import salvaged_info
 from .stage import finish_interrupted, place, staging
 from .writer import EpisodeWriter
 from ..progress import progress_bar
 
-SPARE_BYTES = 64 * 2**20   # to leave free for others while recovering
 FORGETFUL_SYNC_S = 60.0    # what is recovered can be recovered again
 
 
@@ -107,18 +106,11 @@ def _recover(folder: Path, stage: Path, progress: Callable[[int], object]) -> Re
         losses = tuple(salvage.losses)
         if not salvage.size:
             return Recovery(folder, 'empty', trash=move_to_trash(folder), losses=losses)
-        _check_space(stage, salvage.size)
+        check_space(stage, salvage.size)
         staged = _write(salvage, stage / _target(folder).name, progress)
     trash = move_to_trash(folder)
     episode = place(staged)
     return Recovery(folder, 'recovered', episode, trash, salvage.counts.total(), losses)
-
-
-def _check_space(stage: Path, size: int) -> None:
-    free = shutil.disk_usage(stage).free
-    if free < size + SPARE_BYTES:
-        raise EpisodeError(f'{free / 1e6:.0f} MB free on the disk, expected '
-                           f'{(size + SPARE_BYTES) / 1e6:.0f} MB; nothing was changed')
 
 
 def _target(folder: Path) -> Path:

@@ -18,9 +18,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+import shutil
 
 from .episode import EpisodeError
 from .settings import MB, Settings
+
+SPARE_BYTES = 64 * 2**20   # to leave free for others by whoever copies episodes
 
 
 def free_bytes(folder: Path) -> int:
@@ -37,3 +40,11 @@ def check_room(settings: Settings, needed: int = 0) -> None:
         raise EpisodeError(
             f'not begun: {free / MB:.0f} MB are free in {settings.folder}, expected min_free_mb, '
             f'{settings.floor_bytes / MB:.0f}{what}; make room')
+
+
+def check_space(folder: Path, needed: int) -> None:
+    """Raise EpisodeError where a copy of so many bytes would not leave SPARE_BYTES free."""
+    free = shutil.disk_usage(folder).free
+    if free < needed + SPARE_BYTES:
+        raise EpisodeError(f'{free / 1e6:.0f} MB free on the disk, expected '
+                           f'{(needed + SPARE_BYTES) / 1e6:.0f} MB; nothing was changed')

@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+import math
 from pathlib import Path
 
 from .episode import (
@@ -98,5 +99,8 @@ def _row(path: Path, root: Path, state: str) -> tuple[str, ...] | str:
 
 
 def _interventions(info: EpisodeInfo) -> str:
-    seconds = sum(end - start for start, end in info.interventions) / NS_PER_S
-    return f'{len(info.interventions)} ({seconds:.1f} s)' if info.interventions else '-'
+    from_ns, to_ns = (info.part_of.get(name, other) for name, other in (
+        ('from_ns', -math.inf), ('to_ns', math.inf)))
+    spans_ns = [min(end, to_ns) - max(start, from_ns) for start, end in info.interventions
+                if start < to_ns and end > from_ns]
+    return f'{len(spans_ns)} ({sum(spans_ns) / NS_PER_S:.1f} s)' if spans_ns else '-'

@@ -124,6 +124,19 @@ class RobotSpec:
         return np.array([joint.gripper for joint in self.joints])
 
     @property
+    def is_percent_J(self) -> np.ndarray:
+        return np.array([joint.unit == 'percent' for joint in self.joints])
+
+    @property
+    def has_distance_J(self) -> np.ndarray:
+        """
+        Which joints an error in rad is the mean of: those in rad and, as metres, in m.
+
+        Percent of a device's range don't go with them; where all joints are in percent, all do.
+        """
+        return np.full(len(self.joints), True) if self.is_percent_J.all() else ~self.is_percent_J
+
+    @property
     def lower_J(self) -> np.ndarray:
         return np.array([joint.lower for joint in self.joints])
 

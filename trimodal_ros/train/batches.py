@@ -104,7 +104,7 @@ class BatchSource:
         if len(self.train) < 2:
             raise ValueError(f'{len(self.train)} episode to train on, expected at least 2: the '
                              'samples of a batch are told apart, each of another episode; record '
-                             'more')
+                             'more, or cut a long one: python -m trimodal_ros.record cut')
         if episode_limit:
             if episode_limit > len(self.train):
                 raise ValueError(f'episode_limit {episode_limit}: there are {len(self.train)}')
@@ -153,6 +153,14 @@ class BatchSource:
                 if step + PREFETCH < last:
                     waiting.append(pool.submit(self.at, step + PREFETCH))
                 yield batch
+
+
+def describe_validation(source: BatchSource) -> str:
+    """Say on what the log's held-out figures are measured."""
+    if len(source.held_out):
+        return f'held out, for the log: {len(source.held_out)} episodes'
+    return (f'none is held out, of fewer than {HELD_OUT_EVERY} episodes: the held-out figures of '
+            'the log are of frames that are trained on')
 
 
 def _of_starts(frames: Frames, weight_N: np.ndarray) -> np.ndarray:

@@ -52,10 +52,10 @@ pipeline_tag: robotics
 | task weights | {weights} |
 | frames by kind | {_frames(training['data'])} |
 | began as | {training['initial'] or 'random weights'} |
-| steps, batch, seed | {training['steps']}, {training['batch_size']}, {training['seed']} |
+| steps, batch, seed | {training['steps']}, {training['windows']}, {training['seed']} |
 
 Last row of the training log (`held_out_error_rad`: mean absolute error of whole chunks on
-episodes left out of training):
+{_held_out(training['held_out_count'])}):
 
 | | |
 |---|---|
@@ -63,6 +63,11 @@ episodes left out of training):
 
 Use: only on the robot, cameras and scene it was trained for. It is no safety function.
 """
+
+
+def _held_out(count: int) -> str:
+    return f'{count} episodes left out of training' if count else (
+        'frames that were trained on: so few episodes leave none to be held out')
 
 
 def _episodes(account: Mapping) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import torch
 
-from .batches import Batch, BatchSource
+from .batches import Batch, BatchSource, describe_validation
 from .cache import Frames, open_frames
 from .card import model_card
 from .costs import describe_costs, measure_costs
@@ -95,7 +95,7 @@ def train(settings: TrainingSettings, out: Path, device: str = 'cpu', processes:
         _refuse_early(settings, robot, out, processes)
         frames, chosen = _choose(settings, robot, workers)   # built once, here
         print(describe(chosen.account))
-        _source(settings, frames, chosen, 0, processes)
+        print(describe_validation(_source(settings, frames, chosen, 0, processes)))
     run_together(processes, _train, settings, robot, out, device, workers, save_every)
     return content_hash(out)
 
@@ -146,7 +146,8 @@ def _train(settings: TrainingSettings, robot: RobotSpec, out: Path, device: str,
     run = Run(settings, robot, source, out, device)
     last_row = run.go(save_every)
     training = {**_provenance(settings), 'frames': len(source.train_frames()),
-                'episode_count': len(source.train), 'data': chosen.account, 'result': last_row}
+                'episode_count': len(source.train), 'held_out_count': len(source.held_out),
+                'windows': source.batch_size, 'data': chosen.account, 'result': last_row}
     with leader_first():  # nobody leaves before there is a checkpoint
         if rank() == 0:
             save_checkpoint(out, run.policy.eval(), training, model_card(run.policy, training))
@@ -240,7 +241,7 @@ class Run:
                 at_save = (step + 1) % save_every == 0 or step + 1 == steps
                 row = self.step(batch, step, at_save)
                 if leads and at_save:
-                    rate = self.settings.batch_size * (step + 1 - self.first) / clock.elapsed_s()
+                    rate = self.source.batch_size * (step + 1 - self.first) / clock.elapsed_s()
                     log.write({'step': step + 1, **row, **validate(self.policy, validation),
                                'samples_per_s': round(rate, 1),
                                'waited_for_data': round(clock.waited_share(), 4)})

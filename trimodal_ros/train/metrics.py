@@ -34,7 +34,8 @@ def validate(policy: Policy, batch: Batch) -> dict[str, float]:
 
     Of contrastive tasks it is recall at 1 from the first modality to the second within the
     batch: of the instruction where the task has sentences in it, else of the sample itself. Of
-    the action tasks it is the mean absolute error in rad, or in network units.
+    the action tasks it is the mean absolute error in rad, without joints in percent, or in network
+    units.
     """
     embedded = embed(policy.eval(), batch)
     scene, z_motion_BD = embedded.scene, embedded.z_motion_BD
@@ -51,7 +52,8 @@ def validate(policy: Policy, batch: Batch) -> dict[str, float]:
         'fused_language': (fused['vision_action'], scene.z_text_BD, told_B),
         'fused_vision': (fused['language_action'], scene.z_image_BD, itself_B)}
     chunk_BTJ = predict_rad(policy, embedded, batch)
-    error_rad = (chunk_BTJ - batch.chunk_BTJ.to(policy.device)).abs().mean()
+    error_BTJ = (chunk_BTJ - batch.chunk_BTJ.to(policy.device)).abs()
+    error_rad = error_BTJ[..., torch.tensor(policy.robot.has_distance_J)].mean()
     row = {task: recall_at_1(*sides) for task, sides in recalls.items()}
     row.update(action_reconstruction=_reconstruction_error(policy, embedded))
     return {**{f'metric_{task}': round(value, 4) for task, value in row.items()},

@@ -71,8 +71,8 @@ def _added(robot: RobotSpec, tallies) -> Tally:
 
 
 def _robot(robot: RobotSpec) -> Robot:
-    return Robot(robot.name, robot.joint_names, tuple(camera.name for camera in robot.cameras),
-                 robot.rate_hz, robot.horizon)
+    return Robot(robot.name, robot.joint_names, {joint.name: joint.unit for joint in robot.joints},
+                 tuple(camera.name for camera in robot.cameras), robot.rate_hz, robot.horizon)
 
 
 def _instructions(robot: RobotSpec, judged: Sequence[Outcome]) -> dict[str, Figures]:

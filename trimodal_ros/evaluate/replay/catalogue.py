@@ -24,7 +24,7 @@ Better = Literal['lower', 'higher', '']
 class Measure(NamedTuple):
     """
     One measure. ``better`` is '' where neither way is, as of cosines: each checkpoint has a space
-    of its own, they tell of its moments and not of it beside another.
+    of its own, they tell of its moments and not of it beside another; and as of recordings alone.
 
     ``unit`` is 'rad', 'm', 'ms', 'Hz', 'rad/s^3', 'share' (0 to 1) or 'cosine'.
     """
@@ -39,6 +39,10 @@ MEASURES = {
     'action_error': Measure(
         'Action error', 'rad', 'lower',
         'Mean distance of planned from recorded positions.'),
+    'still_error': Measure(
+        'Standing still', 'rad', '',
+        'Mean distance of recorded positions from the first step: what a plan that never moves '
+        'would be off.'),
     'within_tolerance': Measure(
         'Within tolerance', 'share', 'higher',
         'Steps at which every joint is planned within the tolerance of what was recorded.'),

@@ -32,7 +32,8 @@ from .stretches import Stretch
 from .values import FACTORS, minus, UNITS
 
 POINTS = 300          # of a line at most
-LEAST_RAD = 0.1       # of a joint's scale: the least motion that is worth a look
+# Of a joint's scale, in its unit: the least motion that is worth a look.
+LEAST_MOTION = {'rad': 0.1, 'm': 0.02, 'percent': 10.0}
 AROUND_S = 3.0        # on each side of a moment
 ALIGNMENTS = {'image_sentence': 'image and sentence', 'scene_motion': 'scene and planned motion',
               'scene_recorded': 'scene and recorded motion'}
@@ -62,11 +63,12 @@ class Drawing:
     marks: tuple[Tick, ...] = ()
 
 
-def draw_stretch(stretch: Stretch) -> Drawing:
-    """Draw a stretch: what was sent, the error, every joint, and alignment."""
+def draw_stretch(stretch: Stretch, units: Mapping[str, str]) -> Drawing:
+    """Draw a stretch: what was sent, the error, every joint in its unit, and alignment."""
     across = Scale(stretch.begin_s, stretch.end_s)
     series, curves = stretch.episode.series, stretch.episode.curves
-    joints = [joint_row(joint, stretch.episode, across) for joint in curves.recorded]
+    joints = [joint_row(joint, units[joint], stretch.episode, across)
+              for joint in curves.recorded]
     rows = [*sent_rows(series, across), error_row(series, across), *joints,
             alignment_row(series, across)]
     marks = tuple(Tick(min(1.0, float(across.share(moment.time_s))), str(number))
@@ -74,43 +76,45 @@ def draw_stretch(stretch: Stretch) -> Drawing:
     return Drawing(tuple(ticks(across)), 's', tuple(filter(None, rows)), marks)
 
 
-def draw_moment(moment: Moment, episodes: Mapping[str, Episode]) -> Drawing | None:
+def draw_moment(moment: Moment, episodes: Mapping[str, Episode],
+                units: Mapping[str, str]) -> Drawing | None:
     """Draw the joint that matters around a moment; None where no curve is known."""
     episode = episodes.get(moment.episode)
     if episode is None or not episode.curves.time_s:
         return None
     end_s = max(episode.duration_s, episode.curves.time_s[-1])
     across = Scale(max(0.0, moment.time_s - AROUND_S), min(end_s, moment.time_s + AROUND_S))
-    joint = _joint_of(moment, episode, across) if across.low < across.high else None
-    drawn = None if joint is None else joint_row(joint, episode, across)
+    joint = _joint_of(moment, episode, across, units) if across.low < across.high else None
+    drawn = None if joint is None else joint_row(joint, units[joint], episode, across)
     if drawn is None:
         return None
     return Drawing(tuple(ticks(across, 6)), 's', (drawn,),
                    (Tick(min(1.0, float(across.share(moment.time_s))), ''),))
 
 
-def _joint_of(moment: Moment, episode: Episode, across: Scale) -> str | None:
+def _joint_of(moment: Moment, episode: Episode, across: Scale,
+              units: Mapping[str, str]) -> str | None:
     """Return the joint that a moment's words name, else the one furthest off then."""
     words = moment.why.replace(',', ' ').split()
     named = [joint for joint in episode.curves.recorded if joint in words]
-    return named[0] if named else _furthest(episode, across)
+    return named[0] if named else _furthest(episode, across, units)
 
 
-def _furthest(episode: Episode, across: Scale) -> str | None:
+def _furthest(episode: Episode, across: Scale, units: Mapping[str, str]) -> str | None:
     inside = _inside(episode.curves.time_s, across)
     off = {}
     for joint, recorded in episode.curves.recorded.items():
         off_N = np.abs(known(episode.curves.planned[joint][inside]) - known(recorded[inside]))
         if np.isfinite(off_N).sum() > 3:
-            off[joint] = float(np.nanmax(off_N))
+            off[joint] = float(np.nanmax(off_N)) / LEAST_MOTION[units[joint]]
     return max(off, key=off.get) if off else None
 
 
-def joint_row(joint: str, episode: Episode, across: Scale) -> Row | None:
+def joint_row(joint: str, unit: str, episode: Episode, across: Scale) -> Row | None:
     """Draw a joint as recorded, planned and planned by the baseline."""
     curves = episode.curves
     values = {kind: part[joint] for kind in LINES if joint in (part := getattr(curves, kind))}
-    return row(joint, 'rad', curves.time_s, values, across, LEAST_RAD)
+    return row(joint, unit, curves.time_s, values, across, LEAST_MOTION[unit])
 
 
 def error_row(series: Series, across: Scale) -> Row | None:

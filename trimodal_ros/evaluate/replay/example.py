@@ -54,8 +54,8 @@ def make_example(robot: RobotSpec | None = None, episodes: int = 4, decisions: i
     figures, baseline = _figures(robot, rng, 1.0), _figures(robot, rng, 1.4)
     result = Result(
         checkpoint='0123456789abcdef', mode='offline', decisions=episodes * decisions,
-        robot=Robot(robot.name, robot.joint_names, tuple(c.name for c in robot.cameras),
-                    robot.rate_hz, robot.horizon),
+        robot=Robot(robot.name, robot.joint_names, {each.name: each.unit for each in robot.joints},
+                    tuple(c.name for c in robot.cameras), robot.rate_hz, robot.horizon),
         settings={'replan_period_s': 0.6, 'tolerance_rad': 0.05}, duration_s=sum(
             episode.duration_s for episode in judged), figures=figures,
         instructions={sentence: _figures(robot, rng, 1.0) for sentence in SENTENCES},

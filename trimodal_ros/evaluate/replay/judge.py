@@ -107,10 +107,12 @@ class Judge:
 
     def _add_errors(self, tally: Tally, decision: ReplayedDecision) -> np.ndarray:
         by, planned_TJ, recorded_TJ = self._by, decision.planned_TJ, decision.recorded_TJ
-        error_TJ = measures.absolute_error(planned_TJ, recorded_TJ)
+        error_TJ = self._in_rad(measures.absolute_error(planned_TJ, recorded_TJ))
         tally.add('action_error', error_TJ)
-        tally.add('within_tolerance',
-                  measures.within_tolerance(planned_TJ, recorded_TJ, by.tolerance_rad))
+        tally.add('still_error', self._in_rad(measures.still_error(recorded_TJ)))
+        counts_J = self._robot.has_distance_J
+        tally.add('within_tolerance', measures.within_tolerance(
+            planned_TJ[:, counts_J], recorded_TJ[:, counts_J], by.tolerance_rad))
         tally.add_joints('within_tolerance', np.where(
             np.isnan(error_TJ), np.nan, error_TJ <= by.tolerance_rad))
         tally.add('gripper_accuracy', measures.gripper_agrees(
@@ -119,10 +121,14 @@ class Judge:
             tally.add('tool_error', measures.tool_distance(planned_TJ, recorded_TJ,
                                                            by.positions_m))
         if decision.swapped_TJ is not None:
-            tally.add('swap_sensitivity', np.abs(planned_TJ - decision.swapped_TJ))
+            tally.add('swap_sensitivity', self._in_rad(np.abs(planned_TJ - decision.swapped_TJ)))
         for name, value in decision.alignment.items():
             tally.add(name, value)
         return error_TJ
+
+    def _in_rad(self, value_NJ: np.ndarray) -> np.ndarray:
+        """Return values of joints, NaN for those in percent, which don't add up with rad."""
+        return np.where(self._robot.has_distance_J, value_NJ, np.nan)
 
     def _add_outcome(self, tally: Tally, decision: ReplayedDecision) -> None:
         tally.add('refused', decision.status == 'refused')
@@ -142,7 +148,8 @@ class Judge:
         self._add_gap(tally, gap_ns / NS_PER_S)
         tally.add('decision_rate', 1.0, gap_ns / NS_PER_S)
         if decision.instruction == before.instruction:
-            apart_TJ = measures.disagreement(before.planned_TJ, decision.planned_TJ, steps)
+            apart_TJ = self._in_rad(measures.disagreement(before.planned_TJ,
+                                                          decision.planned_TJ, steps))
             tally.add('plan_disagreement', apart_TJ)
             tally.add('boundary_jump', apart_TJ[0])
         carried_out = min(max(1, round(steps)), self._robot.horizon)
@@ -158,7 +165,7 @@ class Judge:
     def _add_motion(self, tally: Tally, decision: ReplayedDecision, steps: int) -> None:
         """Put the steps of a plan that were carried out behind those before."""
         position_NJ = np.vstack([self._tail_NJ, decision.planned_TJ[:steps]])
-        jerk_NJ = measures.jerk(position_NJ, self._robot.rate_hz)
+        jerk_NJ = self._in_rad(measures.jerk(position_NJ, self._robot.rate_hz))
         known_NJ = np.isfinite(jerk_NJ)
         tally.add('jerk', np.where(known_NJ, jerk_NJ, 0.0).sum(axis=0), known_NJ.sum(axis=0))
         self._tail_NJ = position_NJ[-JERK_STEPS:]

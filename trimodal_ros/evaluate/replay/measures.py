@@ -39,6 +39,16 @@ def absolute_error(planned_TJ: np.ndarray, recorded_TJ: np.ndarray) -> np.ndarra
     return np.abs(planned_TJ - recorded_TJ)
 
 
+def still_error(recorded_TJ: np.ndarray) -> np.ndarray:
+    """
+    Return |r_1 - r| [T, J] in rad, the error of a plan that stays at the first recorded step.
+
+    >>> still_error(np.array([[1.0], [1.5], [np.nan]])).ravel().tolist()
+    [0.0, 0.5, nan]
+    """
+    return np.abs(recorded_TJ[:1] - recorded_TJ)
+
+
 def within_tolerance(planned_TJ: np.ndarray, recorded_TJ: np.ndarray,
                      tolerance_rad: float) -> np.ndarray:
     """

@@ -31,7 +31,7 @@ from .catalogue import MEASURES
 from .drawing import ALIGNMENTS, draw_moment, draw_stretch, Drawing, NOT_SENT, POINTS
 from .frames import Pictures
 from .overview import AVERAGED, draw_histogram, draw_overview, draw_steps
-from .result import Episode, Moment, Result
+from .result import Episode, Moment, Result, Robot
 from .shown import cards_of, columns_of, measures_of
 from .stretches import (
     all_stretches,
@@ -76,7 +76,7 @@ class Scene(NamedTuple):
 def write_replay_page(path: Path, result: Result, pictures: Pictures) -> None:
     """Write the page of a result; ``pictures`` as frames.read_frames returns them."""
     drawn = stretches(result)
-    panels = [_panel(number, stretch, pictures, result.robot.rate_hz)
+    panels = [_panel(number, stretch, pictures, result.robot)
               for number, stretch in enumerate(drawn, 1)]
     episodes, shown = sorted(result.episodes, key=_error, reverse=True), measures_of(result)
     write_page(
@@ -126,13 +126,13 @@ def _error(episode: Episode) -> float:
     return -1.0 if error is None else error
 
 
-def _panel(number: int, stretch: Stretch, pictures: Pictures, rate_hz: float) -> Panel:
+def _panel(number: int, stretch: Stretch, pictures: Pictures, robot: Robot) -> Panel:
     frames = stretch.frames
     cameras = dict.fromkeys(camera for frame in frames for camera in pictures.get(frame, ()))
     strips = {camera: [(frame, pictures.get(frame, {}).get(camera, '')) for frame in frames]
               for camera in cameras}
-    return Panel(number, stretch, draw_stretch(stretch), strips,
-                 _group(stretch.episode, 1 / rate_hz))
+    return Panel(number, stretch, draw_stretch(stretch, robot.units), strips,
+                 _group(stretch.episode, 1 / robot.rate_hz))
 
 
 def _group(episode: Episode, step_s: float) -> float | None:
@@ -144,5 +144,5 @@ def _group(episode: Episode, step_s: float) -> float | None:
 def _scenes(result: Result, pictures: Pictures) -> list[Scene]:
     episodes = {episode.path: episode for episode in result.episodes}
     return [Scene(number, moment, pictures.get(of_moment(moment), {}),
-                  draw_moment(moment, episodes))
+                  draw_moment(moment, episodes, result.robot.units))
             for number, moment in enumerate(shown_moments(result), 1)]

@@ -83,7 +83,7 @@ class Recording:
         except EpisodeError as error:
             fault = error
         for place, rehearsal in enumerate(self.rehearsals):
-            yield from ((place, decision) for decision in rehearsal.end())
+            yield from ((place, decision) for decision in rehearsal.end(self.info.goes_on))
         if fault is not None:
             raise fault
 

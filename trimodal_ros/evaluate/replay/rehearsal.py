@@ -169,9 +169,9 @@ class Rehearsal:
             replayed, z_fused_D = self._pending.popleft()
             self._ready.append((replace(replayed, recorded_TJ=chunk_TJ), z_fused_D))
 
-    def end(self) -> Iterator[ReplayedDecision]:
-        """Yield the rest of the decisions, the recording being over."""
-        self._finish(self._labels.rest(self.station.now_ns))
+    def end(self, goes_on: bool) -> Iterator[ReplayedDecision]:
+        """Yield the rest of the decisions; what was recorded is a part if it ``goes_on``."""
+        self._finish(self._labels.rest(self.station.now_ns, goes_on))
         self._ready += self._pending
         self._pending.clear()
         while self._ready:

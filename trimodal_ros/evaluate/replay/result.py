@@ -88,8 +88,8 @@ class Curves:
     they came, so what is at one place may be of neighbouring steps.
 
     ``time_s`` counts from the first message. At the steps of the chunk ``recorded`` is what was
-    commanded and ``planned`` what the policy planned at its newest decision, in rad by joint;
-    ``baseline`` is the other policy's, empty without one.
+    commanded and ``planned`` what the policy planned at its newest decision, by joint in its
+    unit; ``baseline`` is the other policy's, empty without one.
     """
 
     time_s: tuple[float, ...] = ()
@@ -174,6 +174,7 @@ class Robot:
 
     name: str
     joints: tuple[str, ...]
+    units: Mapping[str, str]    # of each joint: 'rad', 'm' or 'percent'
     cameras: tuple[str, ...]
     rate_hz: float
     horizon: int

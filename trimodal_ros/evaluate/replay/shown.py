@@ -26,8 +26,9 @@ from .wording import spread, Tone, TONES
 KEYS = ('action_error', 'within_tolerance', 'command_age_p99', 'tool_error', 'swap_sensitivity',
         'gripper_accuracy', 'jerk')
 CARDS = 5
-IN_TABLES = ('action_error', 'within_tolerance', 'gripper_accuracy', 'tool_error', 'boundary_jump',
-             'refused', 'late', 'image_sentence', 'scene_motion', 'swap_sensitivity')
+IN_TABLES = ('action_error', 'still_error', 'within_tolerance', 'gripper_accuracy', 'tool_error',
+             'boundary_jump', 'refused', 'late', 'image_sentence', 'scene_motion',
+             'swap_sensitivity')
 
 
 class Shown(NamedTuple):

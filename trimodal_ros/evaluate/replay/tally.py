@@ -30,9 +30,9 @@ from .result import Figure, Figures, Histogram
 from ...spec import RobotSpec
 
 # What is added up by step, T, and joint, J; all else is one number.
-CELLS = {'action_error': 'TJ', 'within_tolerance': 'T', 'gripper_accuracy': 'TJ',
-         'tool_error': 'T', 'boundary_jump': 'J', 'jerk': 'J', 'plan_disagreement': 'TJ',
-         'swap_sensitivity': 'TJ'}
+CELLS = {'action_error': 'TJ', 'still_error': 'TJ', 'within_tolerance': 'T',
+         'gripper_accuracy': 'TJ', 'tool_error': 'T', 'boundary_jump': 'J', 'jerk': 'J',
+         'plan_disagreement': 'TJ', 'swap_sensitivity': 'TJ'}
 NO_STEPS = ('plan_disagreement', 'swap_sensitivity')   # whose steps are told by nobody
 # Bins of times in ms: 1 % wide.
 EDGES_MS = np.geomspace(0.1, 1e5, 6 * 230 + 1)

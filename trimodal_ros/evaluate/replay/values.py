@@ -21,7 +21,8 @@ from markupsafe import Markup
 
 from .catalogue import Measure
 
-UNITS = {'m': 'mm', 'rad/s^3': 'rad/s³', 'share': '%', 'cosine': ''}   # shown; else as measured
+# Shown; else as measured.
+UNITS = {'m': 'mm', 'rad/s^3': 'rad/s³', 'share': '%', 'percent': '%', 'cosine': ''}
 FACTORS = {'m': 1000.0, 'share': 100.0}
 MISSING = '–'
 

@@ -169,9 +169,10 @@ def _refusals(result: Result) -> Answer:
         return Answer(question, 'Yes, all', f'{counted(result.decisions, "plan")}, none refused.',
                       'good')
     share, [(reason, _)] = digits(total / result.decisions, 'share'), reasons.most_common(1)
-    return Answer(question, f'All but {total:,}', f'{counted(total, "plan")} of '
-                  f'{result.decisions:,} refused ({share} %), most often for: {reason}.',
-                  'bad' if total >= result.decisions else 'even')
+    none_sent = total >= result.decisions
+    return Answer(question, 'No, none' if none_sent else f'All but {total:,}',
+                  f'{counted(total, "plan")} of {result.decisions:,} refused ({share} %), most '
+                  f'often for: {reason}.', 'bad' if none_sent else 'even')
 
 
 def refusals(result: Result) -> Counter[str]:

@@ -109,7 +109,8 @@ def test_only_what_somebody_did_by_hand_is_teleoperation(tmp_path):
 
 @pytest.mark.parametrize('selection, changes, why', [
     (Selection(leave_out_outcomes=('failure',)), {'outcome': 'failure'}, 'outcome failure'),
-    (Selection(), {'health': {'verdict': 'bad', 'findings': ['x']}}, 'recording found bad')])
+    (Selection(), {'health': {'verdict': 'bad', 'findings': ['x']}},
+     'recording found bad; --keep-unhealthy takes it')])
 def test_episodes_are_left_out_by_outcome_and_health(tmp_path, selection, changes, why):
     """Catches an option that changes nothing, or nothing that is told."""
     account = choose(frames(tmp_path, info(**changes), info()), selection).account

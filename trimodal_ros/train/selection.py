@@ -94,7 +94,7 @@ class Selection:
         if info.outcome in self.leave_out_outcomes:
             return f'outcome {info.outcome}'
         if info.health.get('verdict') == 'bad' and not self.keep_unhealthy:
-            return 'recording found bad'
+            return 'recording found bad; --keep-unhealthy takes it'
         if str(path.resolve()) in self.leave_out:
             return 'named to be left out'
         if self.only and str(path.resolve()) not in self.only:

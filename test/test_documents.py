@@ -22,12 +22,13 @@ import re
 
 import pytest
 
-from trimodal_ros.spec import RobotSpec
+from trimodal_ros.spec import RobotSpec, SpecError
 
 TOP = Path(__file__).resolve().parents[1]
 PURPOSES = {'tutorials', 'how-to', 'reference', 'explanation'}
 PAGES = sorted([*TOP.glob('*.md'), *(TOP / 'doc').rglob('*.md')])
 CURE = TOP / 'doc' / 'how-to' / 'troubleshooting.md'
+MY_OWN_ARM = TOP / 'doc' / 'how-to' / 'my-own-arm.md'
 LINK = re.compile(r'\]\((?!https?:)([^)#\s]*)(#[^)\s]*)?\)')
 MENTION = re.compile(r'\bdoc/[\w/-]+\.(?:md|svg)')
 each_page = pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(TOP)))
@@ -94,10 +95,25 @@ def test_modules_that_commands_name_are_there(page):
 
 def test_the_robot_of_the_how_to_can_be_read(tmp_path):
     """Catches an example that a reader copies, and the package refuses."""
-    (example,) = blocks(TOP / 'doc' / 'how-to' / 'my-own-arm.md', 'yaml')
+    example, *_ = blocks(MY_OWN_ARM, 'yaml')
     (tmp_path / 'my_arm.yaml').write_text(example)
     assert RobotSpec.from_yaml(tmp_path / 'my_arm.yaml').joint_names == (
         'shoulder', 'elbow', 'gripper')
+
+
+def test_the_arm_that_followed_the_how_to_can_be_simulated(tmp_path):
+    """Catches the same of the robot and the scene that somebody without an arm begins with."""
+    pytest.importorskip('mujoco')
+    from trimodal_ros.sim.model import robot_model
+    from trimodal_ros.sim.scene_file import read_scene
+    for block in blocks(MY_OWN_ARM, 'yaml')[1:]:
+        (tmp_path / block.split()[1]).write_text(block)
+    try:
+        scene = read_scene(tmp_path / 'z1_scene.yaml')
+    except SpecError as error:
+        assert 'source the workspace that has it' in str(error)
+        pytest.skip('without make robots')
+    assert len(robot_model(scene).actuators) == 7
 
 
 # -- troubleshooting

@@ -180,15 +180,17 @@ def test_worse_than_the_baseline_is_told_and_exited_with(
         tmp_path / f'{codes.index(1)}.html').read_text()
 
 
-def test_nothing_done_is_no_threshold_passed(episodes, small_checkpoint, tmp_path, capsys):
+def test_nothing_done_is_no_threshold_passed(
+        episodes, small_checkpoint, tmp_path, tmp_path_factory, capsys):
     """Catches a typing error that CI takes for a bad checkpoint."""
-    (tmp_path / 'beside.yaml').write_text('action_error: {not_worse: true}\n')
+    beside = tmp_path_factory.mktemp('bounds') / 'beside.yaml'
+    beside.write_text('action_error: {not_worse: true}\n')
     bags = ('--bags', episodes / 'seed_0', '--checkpoint', small_checkpoint)
     for arguments, told in (
             (('--bags', tmp_path, '--checkpoint', small_checkpoint), 'no episode'),
             (('--bags', episodes, '--checkpoint', tmp_path), 'is missing'),
             ((*bags, '--thresholds', tmp_path / 'none.yaml'), 'none.yaml'),
-            ((*bags, '--thresholds', tmp_path / 'beside.yaml'), '--baseline'),
+            ((*bags, '--thresholds', beside), '--baseline'),
             ((*bags, '--tool-frame', 'gripper_frame_link'), 'which link is the tool'),
             ((*bags, '--rate', '2'), '--mode node only')):
         assert run(*arguments) == 2

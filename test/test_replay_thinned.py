@@ -48,7 +48,7 @@ def judged(robot, decisions, rows):
     return judge.end(decisions[-1].stamp_ns)
 
 
-@pytest.mark.parametrize('count, rows', [(3, 100), (400, 100), (999, 64)])
+@pytest.mark.parametrize('count, rows', [(12, 100), (400, 100), (999, 64)])
 def test_no_peak_of_a_long_recording_is_lost(so101, count, rows):
     """Catches a spike of one joint, or a refusal, that falls between the points of a curve."""
     decisions, (up, down, refused) = long_motion(so101, count)

@@ -80,7 +80,8 @@ class Envelope:
                 self._close()
 
     def _close(self) -> None:
-        self._rows += self._group if self._size == 1 else extremes(self._group, self._size)
+        self._rows.extend(
+            self._group if self._size == 1 else extremes(self._group, self._size))
         self._group = []
         if len(self._rows) >= self._most:
             self._rows = [*extremes(self._rows, 4)]

@@ -19,6 +19,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from trimodal_ros.command.decision import Refusal
 from trimodal_ros.evaluate.replay.assemble import put_together
 from trimodal_ros.evaluate.replay.decisions import ReplayedDecision
 from trimodal_ros.evaluate.replay.judge import Judge, MOST_ROWS, Yardstick
@@ -37,7 +38,7 @@ def long_motion(robot, count):
         planned_TJ = decisions[place].planned_TJ.copy()
         planned_TJ[2, 1] = peak_rad
         decisions[place] = replace(decisions[place], planned_TJ=planned_TJ)
-    decisions[refused] = replace(decisions[refused], refusal='late: by 1 s')
+    decisions[refused] = replace(decisions[refused], refusal=Refusal('late', 'late: by 1 s'))
     return decisions, (up, down, refused)
 
 

@@ -24,6 +24,7 @@ from trimodal_ros.evaluate.replay.assemble import put_together
 from trimodal_ros.evaluate.replay.decisions import ReplayedDecision
 from trimodal_ros.evaluate.replay.judge import Judge, MOST_ROWS, Yardstick
 from trimodal_ros.evaluate.replay.offline import duration_of, Job, known_duration, Outcome
+from trimodal_ros.evaluate.replay.result import Episode
 from trimodal_ros.evaluate.replay.thinned import Envelope, extremes
 from trimodal_ros.spec import NS_PER_S
 
@@ -54,7 +55,7 @@ def test_no_peak_of_a_long_recording_is_lost(so101, count, rows):
     """Catches a spike of one joint, or a refusal, that falls between the points of a curve."""
     decisions, (up, down, refused) = long_motion(so101, count)
     came = judged(so101, decisions, rows)
-    result = put_together([Outcome('bag', duration_s=1e9, judged=(came, came))], so101,
+    result = put_together([Outcome(Episode('bag', duration_s=1e9), (came, came))], so101,
                           ['one', 'other'], {}, 'offline')
     curves, series = result.episodes[0].curves, result.episodes[0].series
     joint = so101.joint_names[1]

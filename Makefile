@@ -132,7 +132,7 @@ checkpoint: setup
 # What doc/how-to/retraining.md shows: the on-policy round as a user with a real arm does it. Somebody
 # bumped the front camera, which makes the policy weak; a scripted person takes over when it gets
 # nowhere, and what was recorded of that goes into the next one. Goes on where it was interrupted.
-ROUND ?= $(OUT)/retrain
+ROUND ?= $(OUT)/moved_camera
 BUMPED := $(ROUND)/scene.yaml
 ROLLOUT := $(BIN)/python -m trimodal_ros.evaluate rollout --episodes 200 --seed 1900000
 NEXT := $(TRAIN) --episodes $(ROUND)/watched --initial $(CHECKPOINT) --steps 1000 --start-steps 0

@@ -38,6 +38,9 @@ def run(first: list[Path], second: list[Path]) -> None:
     :param first: JSON files of one way.
     :param second: JSON files of the other way, on the same layouts.
     """
+    scenes = {str(json.loads(path.read_text())['scene']) for path in (*first, *second)}
+    if len(scenes) > 1:
+        raise SystemExit(f'error: of different scenes: {", ".join(sorted(scenes))}')
     one, other = (_successes(files) for files in (first, second))
     if one.keys() != other.keys():
         raise SystemExit(f'error: {len(one.keys() ^ other.keys())} layouts are in one only')

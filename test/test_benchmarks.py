@@ -131,13 +131,16 @@ def test_paired_counts_who_alone_succeeds(tmp_path, capsys):
     for name, successes in outcomes.items():
         trials = [{'seed': seed, 'success': success} for seed, success in enumerate(successes)]
         trials = trials if name == 'first' else trials[::-1]
-        (tmp_path / name).write_text(json.dumps({'trials': trials}))
+        (tmp_path / name).write_text(json.dumps({'scene': ['table', '1'], 'trials': trials}))
     paired.run([tmp_path / 'first'], [tmp_path / 'second'])
     text = capsys.readouterr().out
     assert 'first: 2 of 4' in text and 'second: 3 of 4' in text
     assert 'only the second: 2, only the first: 1; difference +25.0 points' in text
-    (tmp_path / 'second').write_text(json.dumps({'trials': trials[1:]}))
+    (tmp_path / 'second').write_text(json.dumps({'scene': ['table', '1'], 'trials': trials[1:]}))
     with pytest.raises(SystemExit, match='1 layouts'):
+        paired.run([tmp_path / 'first'], [tmp_path / 'second'])
+    (tmp_path / 'second').write_text(json.dumps({'scene': ['table', '2'], 'trials': trials}))
+    with pytest.raises(SystemExit, match='of different scenes'):
         paired.run([tmp_path / 'first'], [tmp_path / 'second'])
 
 

@@ -354,14 +354,23 @@ def test_a_full_disk_is_told_and_nothing_is_left(tmp_path, monkeypatch):
     ([], 'where to cut'), (['--every-s', '1', '--at-s', '1'], 'where to cut'),
     (['--every-s', '0'], 'expected seconds above 0'),
     (['--every-s', 'nan'], 'expected seconds above 0'),
-    (['--at-s', '0.2', '0.1'], 'each later than'), (['--at-s', '0'], 'above 0'),
-    (['--at-s', '0.1', '7'], 'one: --at-s 7: it ends after 0.590 s')])
+    (['--every-s', 'inf'], 'expected seconds above 0'), (['--at-s', 'inf'], 'each later than'),
+    (['--at-s', '0.2', '0.1'], 'each later than'), (['--at-s', '0'], 'above 0')])
 def test_wrong_times_are_refused_by_what_they_are(tmp_path, arguments, complaint):
     """Catches a traceback, and parts that nobody asked for."""
     write_bag(tmp_path / 'bags' / 'one')
     with pytest.raises(SystemExit, match=f'^error: .*{complaint}'):
         main(['cut', str(tmp_path / 'bags'), '--out', str(tmp_path / 'parts'), *arguments])
     assert not (tmp_path / 'parts').exists()
+
+
+def test_a_recording_that_ends_before_is_left_out_alone(tmp_path):
+    """Catches a whole night that isn't cut for one short recording."""
+    said(tmp_path / 'bags' / 'long', (0.0, 'said', 'begin'), (9.0, 'said', 'end'))
+    said(tmp_path / 'bags' / 'short', (0.0, 'said', 'begin'), (0.5, 'said', 'end'))
+    long, short = cut_recordings([tmp_path / 'bags'], tmp_path / 'parts', Cuts(at_s=(7.0,)), False)
+    assert len(long.parts) == 2 and not long.fault
+    assert 'short: --at-s 7: it ends after 0.500 s' in short.fault and not short.parts
 
 
 def test_parts_among_recordings_are_refused(tmp_path):

@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Annotated
 
@@ -71,7 +72,7 @@ def rollout(checkpoint: Path, json_file: Annotated[Path | None, tyro.conf.arg(na
             checkpoint, trials, workers, replan_steps, candidates=candidates,
             rules=Rules(blending=blending, on_limit=on_limit), scene=scene))
     figures = {'checkpoint': identity(checkpoint), 'seed': seed, 'ros': ros,
-               'scene': scene.name,
+               'scene': [scene.name, hashlib.sha256(scene.read_bytes()).hexdigest()[:16]],
                'swap_instruction': swap_instruction, 'replan_steps': replan_steps, **ways,
                **figures}
     print(describe(figures))

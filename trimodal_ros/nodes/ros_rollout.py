@@ -31,6 +31,7 @@ from ..evaluate.rollout import check_planner, summarize, Trial, TrialResult
 from ..evaluate.statistics import summarize_ms
 from ..plan.engine import trained_for
 from ..progress import progress_bar
+from ..sim.scene_file import read_tabletop
 from ..spec.robot_file import write_robot_file
 
 TIMEOUT_S = 10.0  # 100 decision steps
@@ -48,7 +49,8 @@ def run_trials_through_ros(checkpoint: Path, trials: list[Trial], replan_steps: 
     check_planner(checkpoint, replan_steps, ways.get('candidates', 1), scene)
     enter_private_graph()
     with tempfile.TemporaryDirectory(prefix='trimodal_ros_') as folder:
-        robot = write_robot_yaml(checkpoint, Path(folder))
+        robot = Path(folder) / 'robot.yaml'
+        write_robot_file(read_tabletop(scene).robot, robot)
         with simulated_session(
                 checkpoint, robot, Path(folder) / 'log',
                 scene=scene,

@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+import math
 from pathlib import Path
 import shutil
 
@@ -64,9 +65,9 @@ class Cuts:
     def __post_init__(self):
         if (self.every_s is None) == (not self.at_s):
             raise EpisodeError('where to cut? give --every-s SECONDS, or --at-s SECONDS ...')
-        if self.every_s is not None and not self.every_s > 0:
+        if self.every_s is not None and not 0 < self.every_s < math.inf:
             raise EpisodeError(f'--every-s: {self.every_s}, expected seconds above 0')
-        if any(not before < after for before, after in pairwise((0.0, *self.at_s))):
+        if any(not before < after for before, after in pairwise((0.0, *self.at_s, math.inf))):
             raise EpisodeError(f'--at-s: {" ".join(map(str, self.at_s))}, expected seconds from '
                                'the first message on, above 0 and each later than the one before')
 
@@ -168,13 +169,13 @@ def _plan(path: Path, target: Path, cuts: Cuts) -> _Job:
         start_ns = metadata['starting_time']['nanoseconds_since_epoch']
         duration_ns = metadata['duration']['nanoseconds']
         messages = sum(message_counts(path).values())
+        edges_ns = [start_ns + edge_ns for edge_ns in cuts.edges_ns(path, duration_ns)]
     except EpisodeError as error:
         return _Job(Cut(path, fault=str(error)))
     except (KeyError, TypeError) as error:
         return _Job(Cut(path, fault=f'{path}: damaged metadata.yaml: {error!r}'))
     if not messages:
         return _Job(Cut(path, fault=f'{path}: empty, not one message was recorded'))
-    edges_ns = [start_ns + edge_ns for edge_ns in cuts.edges_ns(path, duration_ns)]
     spans = list(pairwise([*edges_ns, start_ns + duration_ns + 1]))
     digits = max(2, len(str(len(spans) - 1)))
     return _Job(Cut(path, planned=len(spans)), messages, [

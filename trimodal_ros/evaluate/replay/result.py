@@ -29,7 +29,7 @@ from typing import Literal
 
 from .catalogue import MEASURES, PRIMARY
 
-VERSION = 1
+VERSION = 2
 Bound = Literal['min', 'max', 'not_worse', 'margin']
 Verdict = Literal['better', 'worse', 'no difference shown']
 

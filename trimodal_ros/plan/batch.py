@@ -17,7 +17,7 @@ Plans for many observations at once, to the last bit those that ``Policy.plan`` 
 
 Libraries choose how to add up by the size of a batch, so a layer may round otherwise for many
 samples than for one. Which ones do is tried out with the first batch of each shape: these go on
-in smaller groups or sample by sample, the others, most of the work, at once.
+sample by sample, the others, most of the work, at once.
 Shapes: B batch, D shared dimension, T steps, J joints.
 """
 
@@ -77,9 +77,8 @@ class BatchPlanner:
             return [self._think([each], {0: swapped[row]} if row in swapped else {})[0]
                     for row, each in enumerate(observations)]
         thoughts = self._think(observations, swapped)
-        size = len(observations), len(swapped)
-        if len(observations) > 1 and size not in self._tried:
-            self._tried.add(size)
+        if len(observations) > 1 and len(observations) not in self._tried:
+            self._tried.add(len(observations))
             if not all(map(self._is_same, thoughts, observations)):
                 self.is_exact = False
                 return self.think(observations, swapped)
@@ -104,24 +103,14 @@ class BatchPlanner:
             device=policy.device) for name in ('position_J', 'command_J'))
         maps, z_image_BD = policy.vision(images)
         seen = _Seen(observations, maps, z_image_BD, position_BJ, command_BJ)
-        scene, chunks, other_chunks = self._decode_both(seen, swapped)
+        scene, chunks = self._decode(seen, [each.instruction for each in observations])
         planned = self._choose(seen, scene, chunks)
         others = dict.fromkeys(range(len(planned)))
-        others.update((row, chunk_NTJ[0].cpu().numpy().astype(np.float64))
-                      for row, chunk_NTJ in zip(swapped, other_chunks))
+        if swapped:
+            chunks = self._decode(seen.rows(list(swapped)), list(swapped.values()))[1]
+            others.update((row, chunk_NTJ[0].cpu().numpy().astype(np.float64))
+                          for row, chunk_NTJ in zip(swapped, chunks))
         return list(map(Thought, planned, scene.z_fused_BD, others.values()))
-
-    def _decode_both(self, seen: _Seen, swapped: Mapping[int, str]):
-        """Return the scene and its candidates, and those for other sentences; at once if many."""
-        count, sentences = len(seen.observations), [each.instruction for each in seen.observations]
-        if not swapped:
-            return *self._decode(seen, sentences), []
-        if count == 1:   # alone: what its bits are compared with
-            _, other_chunks = self._decode(seen, list(swapped.values()))
-            return *self._decode(seen, sentences), other_chunks
-        scene, chunks = self._decode(seen.rows([*range(count), *swapped]),
-                                     [*sentences, *swapped.values()])
-        return Scene(*(part[:count] for part in scene)), chunks[:count], chunks[count:]
 
     def _decode(self, seen: _Seen, sentences: Sequence[str]) -> tuple[Scene, list[torch.Tensor]]:
         """Return the scene, with the sentences told, and the candidates [N, T, J] of each."""
@@ -193,23 +182,14 @@ class _Rowwise:
     """A layer's forward that gives each sample of a batch what it would get alone."""
 
     def __init__(self, forward):
-        self._forward, self._group = forward, {}
+        self._forward, self._is_even = forward, {}
 
     def __call__(self, x, *args, **kwargs):
         if len(x) < 2 or args or any(value is not None for value in kwargs.values()):
             return self._forward(x, *args, **kwargs)
-        if x.shape not in self._group:
-            self._group[x.shape] = self._largest_even(x)
-        return self._by(self._group[x.shape], x)
-
-    def _largest_even(self, x: torch.Tensor) -> int:
-        """Return the largest group of samples that gives each what it would get alone."""
-        alone, size = self._by(1, x), len(x)
-        while size > 1 and not torch.equal(self._by(size, x), alone):
-            size = -(-size // 2)
-        return size
-
-    def _by(self, size: int, x: torch.Tensor) -> torch.Tensor:
-        if size == len(x):
+        if self._is_even.get(x.shape, False):
             return self._forward(x)
-        return torch.cat([self._forward(group) for group in x.split(size)])
+        rows = torch.cat([self._forward(x[row:row + 1]) for row in range(len(x))])
+        if x.shape not in self._is_even:
+            self._is_even[x.shape] = torch.equal(self._forward(x), rows)
+        return rows

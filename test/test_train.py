@@ -79,6 +79,12 @@ def test_resumed_training_is_the_same_to_the_bit(episodes, tmp_path, monkeypatch
     assert_resumes(small_settings(episodes, steps=4, **changes), tmp_path, monkeypatch)
 
 
+def test_a_finished_run_called_again_is_the_same_checkpoint(episodes, tmp_path):
+    """Catches numbers of the log that come back as text, and a new identity for old weights."""
+    first, again = (train(small_settings(episodes), tmp_path / 'out', workers=1) for _ in range(2))
+    assert first == again
+
+
 def assert_resumes(settings, tmp_path, monkeypatch) -> Path:
     """Train at one go and with an interrupt, compare, and return the checkpoint."""
     whole, parts = tmp_path / 'whole', tmp_path / 'parts'

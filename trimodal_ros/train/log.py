@@ -22,7 +22,11 @@ from pathlib import Path
 
 
 class TrainingLog:
-    """``log.csv``: a row a save; rows after the step resumed from are dropped."""
+    """
+    ``log.csv``: a row a save; rows after the step resumed from are dropped.
+
+    ``last`` is the newest row, with the numbers that were written, or read back.
+    """
 
     def __init__(self, path: Path, first: int):
         self.path, self.last = path, {}
@@ -30,7 +34,7 @@ class TrainingLog:
         kept = []
         if path.exists():
             with path.open() as file:
-                kept = [row for row in csv.DictReader(file) if int(row['step']) <= first]
+                kept = [row for row in map(_numbers, csv.DictReader(file)) if row['step'] <= first]
             path.unlink()
         for row in kept:
             self.write(row)
@@ -43,3 +47,13 @@ class TrainingLog:
             if fresh:
                 writer.writeheader()
             writer.writerow(row)
+
+
+def _numbers(row: Mapping[str, str]) -> dict[str, int | float]:
+    """
+    Return a row as it was written.
+
+    >>> _numbers({'step': '250', 'loss': '0.5'})
+    {'step': 250, 'loss': 0.5}
+    """
+    return {name: int(text) if name == 'step' else float(text) for name, text in row.items()}

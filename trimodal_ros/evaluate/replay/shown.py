@@ -23,8 +23,8 @@ from .result import Compared, Figure, Figures, Result
 from .wording import spread, Tone, TONES
 
 # The numbers that matter: the first few of these that were measured.
-KEYS = ('action_error', 'within_tolerance', 'command_age_p99', 'tool_error', 'swap_sensitivity',
-        'gripper_accuracy', 'jerk')
+KEYS = ('action_error', 'still_error', 'within_tolerance', 'command_age_p99', 'tool_error',
+        'swap_sensitivity', 'gripper_accuracy', 'jerk')
 CARDS = 5
 IN_TABLES = ('action_error', 'still_error', 'within_tolerance', 'gripper_accuracy', 'tool_error',
              'boundary_jump', 'refused', 'late', 'image_sentence', 'scene_motion',

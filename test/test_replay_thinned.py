@@ -12,7 +12,7 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-"""Long recordings: what is drawn of them is bounded, and no peak is lost."""
+"""What is drawn of recordings: it is bounded, no peak is lost, and what was bad is seen."""
 
 from dataclasses import replace
 
@@ -22,6 +22,7 @@ import pytest
 from trimodal_ros.command.decision import Refusal
 from trimodal_ros.evaluate.replay.assemble import put_together
 from trimodal_ros.evaluate.replay.decisions import ReplayedDecision
+from trimodal_ros.evaluate.replay.drawing import draw_moment
 from trimodal_ros.evaluate.replay.judge import Judge, MOST_ROWS, Yardstick
 from trimodal_ros.evaluate.replay.offline import duration_of, Job, known_duration, Outcome
 from trimodal_ros.evaluate.replay.result import Episode
@@ -100,3 +101,24 @@ def test_recordings_share_what_is_drawn_by_their_length(episodes, shipped, so101
     assert shares[0] / shares[1] == pytest.approx(
         duration_of(paths[0]) / duration_of(paths[1]), rel=1e-3)
     assert Job((shipped,)).yardstick(paths[0], so101).rows == MOST_ROWS
+
+
+def test_worst_moment_shows_the_plan_that_was_so_bad(so101):
+    """Catches curves that agree under an error that lies further ahead in the plan."""
+    decisions = [ReplayedDecision.make_example(so101, 6 * n) for n in range(9)]
+    joint, planned_TJ = so101.joint_names[1], decisions[4].planned_TJ.copy()
+    planned_TJ[-4:, 1] = 7.0   # steps that are planned anew before they come
+    decisions[4] = replace(decisions[4], planned_TJ=planned_TJ)
+    decisions[6] = replace(decisions[6], refusal=Refusal('limits', 'a limit', 'of another robot'))
+    outcome = Outcome(Episode('example/seed_000000', duration_s=1e9),
+                      (judged(so101, decisions, MOST_ROWS),))
+    result = put_together([outcome], so101, ['one'], {}, 'offline')
+    worst, *_ = result.worst
+    assert worst.joint == joint and worst.why.endswith(f'{joint} most')
+    np.testing.assert_allclose(worst.planned, planned_TJ[:, 1], atol=1e-4)
+    assert max(result.episodes[0].curves.planned[joint]) < 7.0
+    drawing = draw_moment(worst, {worst.episode: result.episodes[0]}, result.robot.units, 0.1)
+    [row] = drawing.rows
+    assert [line.kind for line in row.lines] == ['recorded', 'planned', 'then']
+    assert float(row.high) >= 7.0
+    assert [each.joint for each in result.worst if each.measure == 'refused'] == ['']

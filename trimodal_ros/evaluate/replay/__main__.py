@@ -39,7 +39,7 @@ from ...plan.checkpoint import content_hash
 from ...progress import progress_bar
 from ...record.episode import find_episodes
 
-THRESHOLD_PASSED, WRONG, NOT_JUDGED = 1, 2, 3   # exit codes; 2 is that of a command line, too
+THRESHOLD_MISSED, WRONG, NOT_JUDGED = 1, 2, 3   # exit codes; 2 is that of a command line, too
 Mode = Literal['offline', 'node', 'recorded']
 
 
@@ -58,7 +58,7 @@ def replay(bags: list[Path], checkpoint: Path, baseline: Path | None = None,
     seen and said; with --baseline also whether the checkpoint is better than that one.
     doc/how-to/replay.md tells what each measure says, and what it doesn't.
 
-    Exits with 1 if a threshold was passed, with 3 if not all recordings could be judged (the
+    Exits with 1 if a threshold was missed, with 3 if not all recordings could be judged (the
     others are, and count), and with 2 if nothing could be done at all.
 
     :param bags: Directories with recordings of this robot in them, at any depth: none the
@@ -96,7 +96,7 @@ def replay(bags: list[Path], checkpoint: Path, baseline: Path | None = None,
         print(f'error: {describe_error(error)}', file=sys.stderr)
         return WRONG
     if result.failures:
-        return THRESHOLD_PASSED
+        return THRESHOLD_MISSED
     return NOT_JUDGED if result.faults else 0
 
 

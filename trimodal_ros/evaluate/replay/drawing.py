@@ -39,6 +39,8 @@ ALIGNMENTS = {'image_sentence': 'image and sentence', 'scene_motion': 'scene and
               'scene_recorded': 'scene and recorded motion'}
 LINES = ('recorded', 'baseline', 'planned')   # the last one lies on top
 NOT_SENT = ('refused', 'late')
+Curve = tuple[Sequence[float], Sequence[float | None]]   # places, in order, and values
+NO_CURVE = ((), ())
 
 
 @dataclass(frozen=True)
@@ -76,28 +78,23 @@ def draw_stretch(stretch: Stretch, units: Mapping[str, str]) -> Drawing:
     return Drawing(tuple(ticks(across)), 's', tuple(filter(None, rows)), marks)
 
 
-def draw_moment(moment: Moment, episodes: Mapping[str, Episode],
-                units: Mapping[str, str]) -> Drawing | None:
-    """Draw the joint that matters around a moment; None where no curve is known."""
+def draw_moment(moment: Moment, episodes: Mapping[str, Episode], units: Mapping[str, str],
+                step_s: float) -> Drawing | None:
+    """Draw the joint that matters around a moment, and its plan; None where no curve is known."""
     episode = episodes.get(moment.episode)
     if episode is None or not episode.curves.time_s:
         return None
     end_s = max(episode.duration_s, episode.curves.time_s[-1])
     across = Scale(max(0.0, moment.time_s - AROUND_S), min(end_s, moment.time_s + AROUND_S))
-    joint = _joint_of(moment, episode, across, units) if across.low < across.high else None
-    drawn = None if joint is None else joint_row(joint, units[joint], episode, across)
+    if across.low >= across.high:
+        return None
+    joint = moment.joint if moment.joint in units else _furthest(episode, across, units)
+    plan = [moment.time_s + step_s * (1 + n) for n in range(len(moment.planned))], moment.planned
+    drawn = joint and joint_row(joint, units[joint], episode, across, plan)
     if drawn is None:
         return None
     return Drawing(tuple(ticks(across, 6)), 's', (drawn,),
                    (Tick(min(1.0, float(across.share(moment.time_s))), ''),))
-
-
-def _joint_of(moment: Moment, episode: Episode, across: Scale,
-              units: Mapping[str, str]) -> str | None:
-    """Return the joint that a moment's words name, else the one furthest off then."""
-    words = moment.why.replace(',', ' ').split()
-    named = [joint for joint in episode.curves.recorded if joint in words]
-    return named[0] if named else _furthest(episode, across, units)
 
 
 def _furthest(episode: Episode, across: Scale, units: Mapping[str, str]) -> str | None:
@@ -110,11 +107,12 @@ def _furthest(episode: Episode, across: Scale, units: Mapping[str, str]) -> str 
     return max(off, key=off.get) if off else None
 
 
-def joint_row(joint: str, unit: str, episode: Episode, across: Scale) -> Row | None:
-    """Draw a joint as recorded, planned and planned by the baseline."""
+def joint_row(joint: str, unit: str, episode: Episode, across: Scale,
+              plan: Curve = NO_CURVE) -> Row | None:
+    """Draw a joint as recorded, planned and planned by the baseline; and one whole plan."""
     curves = episode.curves
     values = {kind: part[joint] for kind in LINES if joint in (part := getattr(curves, kind))}
-    return row(joint, unit, curves.time_s, values, across, LEAST_MOTION[unit])
+    return row(joint, unit, curves.time_s, values, across, LEAST_MOTION[unit], plan=plan)
 
 
 def error_row(series: Series, across: Scale) -> Row | None:
@@ -142,18 +140,22 @@ def sent_rows(series: Series, across: Scale) -> list[Row]:
 
 
 def row(name: str, unit: str, at: Sequence[float], values: Mapping[str, Sequence], across: Scale,
-        least: float = LEAST_SPAN, from_zero: bool = False) -> Row | None:
-    """Draw lines by their kind over the places ``at``, in order; None of nothing known."""
-    inside = _inside(at, across)
-    at_N = known(at[inside])
-    value = {kind: known(each[inside]) for kind, each in values.items() if len(each)}
-    up = scale_of(value.values(), least=least)
+        least: float = LEAST_SPAN, from_zero: bool = False, plan: Curve = NO_CURVE) -> Row | None:
+    """
+    Draw lines by their kind over the places ``at``, in order; None of nothing known.
+
+    ``plan`` is one more, with places of its own.
+    """
+    parts = {kind: _within(at, each, across) for kind, each in values.items() if len(each)}
+    if plan[0]:
+        parts['then'] = _within(*plan, across)
+    up = scale_of((value_N for _, value_N in parts.values()), least=least)
     if up is None:
         return None
     if from_zero:
         up = Scale(0.0, min(up.high, 1.0) if unit == 'share' else up.high)
-    lines = tuple(Line(kind, curve(at_N, each, across, up, POINTS))
-                  for kind, each in value.items())
+    lines = tuple(Line(kind, curve(at_N, value_N, across, up, POINTS))
+                  for kind, (at_N, value_N) in parts.items())
     return Row(name, UNITS.get(unit, unit), lines, *scale_text(up, unit))
 
 
@@ -167,6 +169,12 @@ def scale_text(up: Scale, unit: str) -> tuple[str, str]:
     low, high = (end * FACTORS.get(unit, 1.0) for end in up)
     places = max(0, 1 - math.floor(math.log10(high - low)))
     return minus(f'{low:.{places}f}'), minus(f'{high:.{places}f}')
+
+
+def _within(at: Sequence[float], values: Sequence, across: Scale) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places and values that lie inside."""
+    inside = _inside(at, across)
+    return known(at[inside]), known(values[inside])
 
 
 def _inside(at: Sequence[float], across: Scale) -> slice:

@@ -109,8 +109,10 @@ def _curves(robot: RobotSpec, decisions: int) -> Curves:
 
 def _worst(episodes: tuple[Episode, ...]) -> tuple[Moment, ...]:
     moments = [Moment(episode.path, episode.instruction, stamp, time_s, 'action_error', error,
-                      f'planned {error:.3f} rad from what was recorded, elbow most')
-               for episode in episodes for stamp, time_s, error in zip(
+                      f'planned {error:.3f} rad from what was recorded, {joint} most', joint,
+                      tuple(error * step for step in range(16)))
+               for episode in episodes for joint in [next(iter(episode.curves.recorded))]
+               for stamp, time_s, error in zip(
                    episode.series.stamp_ns, episode.series.time_s, episode.series.error_rad)]
     return tuple(sorted(moments, key=lambda moment: -moment.value)[:12])
 

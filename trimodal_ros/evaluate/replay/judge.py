@@ -86,7 +86,8 @@ class Judge:
         rows = max(LEAST_ROWS, yardstick.rows - yardstick.rows % 4)
         self._judged = Judged(Tally(self._robot), Thinned(rows, _badness),
                               np.empty((0, 1 + 2 * joints)), [], Clusters(), {})
-        self._steps, self._worst, self._before = Envelope(rows), Worst(), None
+        self._steps, self._before = Envelope(rows), None
+        self._worst = Worst(self._robot.joint_names)
         self._tail_NJ = np.empty((0, joints))
 
     def add(self, decision: ReplayedDecision) -> None:
@@ -197,11 +198,10 @@ class Judge:
             self._worst.note(decision, time_s, 'boundary_jump', float(jump_J.max()),
                              self._most(jump_J[None]))
         if decision.status != 'commanded':
-            self._worst.note(decision, time_s, decision.status, 1.0, decision.refusal.text)
+            self._worst.note(decision, time_s, decision.status, 1.0, decision.refusal.joint)
 
     def _most(self, value_TJ: np.ndarray) -> str:
-        joint = int(np.nansum(value_TJ, axis=0).argmax())
-        return f'{self._robot.joint_names[joint]} most'
+        return self._robot.joint_names[int(np.nansum(value_TJ, axis=0).argmax())]
 
     def _keep(self, tally: Tally, instruction: str, time_s: float) -> None:
         judged = self._judged

@@ -50,7 +50,8 @@ MODES = {'offline': 'offline', 'node': 'played into the live node',
          'recorded': 'as it was decided when it was recorded'}
 # Lines of plots, in words.
 KINDS = {'recorded': 'recorded', 'planned': 'planned', 'baseline': 'planned by the baseline',
-         'refused': 'plan refused', 'late': 'plan late', **ALIGNMENTS}
+         'then': 'the whole plan of that moment', 'refused': 'plan refused', 'late': 'plan late',
+         **ALIGNMENTS}
 
 
 @dataclass(frozen=True)
@@ -144,5 +145,5 @@ def _group(episode: Episode, step_s: float) -> float | None:
 def _scenes(result: Result, pictures: Pictures) -> list[Scene]:
     episodes = {episode.path: episode for episode in result.episodes}
     return [Scene(number, moment, pictures.get(of_moment(moment), {}),
-                  draw_moment(moment, episodes, result.robot.units))
+                  draw_moment(moment, episodes, result.robot.units, 1 / result.robot.rate_hz))
             for number, moment in enumerate(shown_moments(result), 1)]

@@ -124,7 +124,8 @@ class Moment:
     """
     A moment worth a look: the frames of ``episode`` at ``stamp_ns`` show it.
 
-    ``measure`` is by what it is bad, ``why`` says it in words, with numbers.
+    ``measure`` is by what it is bad, ``why`` says it in words, with numbers. ``joint`` is the one
+    it is due to most, '' for none, and ``planned`` the whole plan of that moment for it, by step.
     """
 
     episode: str
@@ -134,6 +135,8 @@ class Moment:
     measure: str
     value: float
     why: str
+    joint: str = ''
+    planned: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True)

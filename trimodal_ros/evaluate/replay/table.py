@@ -30,7 +30,7 @@ def describe(result: Result) -> str:
     lines = [f'checkpoint {result.checkpoint}: {result.decisions} decisions in {judged} of '
              f'{len(result.episodes)} recordings, {result.duration_s:.0f} s{speed}', '']
     lines += _measures(result)
-    lines += [f'threshold passed: {told(passed)}' for passed in result.failures]
+    lines += [f'threshold missed: {told(passed)}' for passed in result.failures]
     lines += [f'could not be judged{" to its end" * bool(episode.decisions)}: {episode.fault}'
               for episode in result.faults]
     return '\n'.join(lines)

@@ -123,7 +123,13 @@ def _thresholds(result: Result) -> Answer:
 
 def threshold_in_words(passed: Passed) -> str:
     """Return what was measured and what was allowed."""
-    return f'{title(passed.measure)}: {measured(passed)}, allowed is {allowed(passed)}'
+    if passed.bound in ('min', 'max'):
+        return f'{title(passed.measure)}: {measured(passed)}, allowed is {allowed(passed)}'
+    beside = f'{title(passed.measure)} beside the baseline: '
+    if passed.value is None:
+        return beside + 'not measured'
+    return beside + measured(passed) + (
+        f', allowed is {apart(passed.threshold, passed.unit)}' if passed.bound == 'margin' else '')
 
 
 def measured(passed: Passed) -> str:
@@ -151,12 +157,12 @@ def allowed(passed: Passed) -> str:
     >>> allowed(Passed('jerk', 'max', 80.0, 72.0, True))
     'at most 80.0 rad/s³'
     >>> allowed(Passed('within_tolerance', 'margin', 0.1, None, False))
-    'worse than the baseline by at most 10.0 points'
+    'worse by at most 10.0 points'
     """
     if passed.bound == 'not_worse':
-        return 'not shown worse than the baseline'
+        return 'not shown worse'
     if passed.bound == 'margin':
-        return f'worse than the baseline by at most {apart(passed.threshold, passed.unit)}'
+        return f'worse by at most {apart(passed.threshold, passed.unit)}'
     return f'{passed.allows} {with_unit(passed.threshold, passed.unit)}'
 
 

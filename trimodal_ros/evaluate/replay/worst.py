@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+import math
 
 from .catalogue import MEASURES
 from .decisions import ReplayedDecision
@@ -30,31 +31,39 @@ KINDS = {'action_error': 12, 'boundary_jump': 6, 'refused': 6, 'late': 3}
 class Worst:
     """Keeps the worst moments of an episode."""
 
-    def __init__(self):
-        self._kept: dict[str, list[Moment]] = {}
+    def __init__(self, joint_names: tuple[str, ...]):
+        self._joint_names, self._kept = joint_names, {}
 
     def note(self, decision: ReplayedDecision, time_s: float, measure: str, value: float,
-             why: str) -> None:
-        """Note how bad a decision is, the greater the worse; ``why`` goes behind the value."""
+             joint: str = '') -> None:
+        """Note how bad a decision is, the greater the worse, and at which joint most."""
         kept, most = self._kept.setdefault(measure, []), KINDS[measure]
         if len(kept) == most and value <= kept[-1].value:
             return
         near = [moment for moment in kept if abs(moment.time_s - time_s) < APART_S]
         if any(moment.value >= value for moment in near):
             return
-        moment = Moment(decision.episode, decision.instruction, decision.stamp_ns, time_s,
-                        measure, value, _told(measure, value, why))
+        joint = joint if joint in self._joint_names else ''   # as a recording may tell anything
+        moment = Moment(
+            decision.episode, decision.instruction, decision.stamp_ns, time_s, measure, value,
+            _told(decision, measure, value, joint), joint, self._planned(decision, joint))
         kept[:] = worst_first([*(each for each in kept if each not in near), moment])[:most]
+
+    def _planned(self, decision: ReplayedDecision, joint: str) -> tuple[float | None, ...]:
+        if not joint:
+            return ()
+        planned_T = decision.planned_TJ[:, self._joint_names.index(joint)].tolist()
+        return tuple(round(each, 4) if math.isfinite(each) else None for each in planned_T)
 
     @property
     def moments(self) -> list[Moment]:
         return [moment for name in KINDS for moment in self._kept.get(name, [])]
 
 
-def _told(measure: str, value: float, why: str) -> str:
+def _told(decision: ReplayedDecision, measure: str, value: float, joint: str) -> str:
     if measure in ('refused', 'late'):
-        return why
-    return f'{MEASURES[measure].title.lower()} {value:.3f} {MEASURES[measure].unit}, {why}'
+        return decision.refusal.text
+    return f'{MEASURES[measure].title.lower()} {value:.3f} {MEASURES[measure].unit}, {joint} most'
 
 
 def worst_first(moments: Iterable[Moment]) -> list[Moment]:

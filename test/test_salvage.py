@@ -41,8 +41,8 @@ def test_all_but_the_damaged_chunks_is_still_read(memory, compression):
     for _ in range(60):
         start = rng.randrange(len(whole))
         length = rng.choice([1, 20, 700, 4000])
-        storage(path).write_bytes(whole[:start] + rng.randbytes(len(whole[start:][:length]))
-                                  + whole[start + length:])
+        spoilt = bytes(byte ^ rng.randrange(1, 256) for byte in whole[start:start + length])
+        storage(path).write_bytes(whole[:start] + spoilt + whole[start + length:])
         hit = [numbers for first, end, numbers in places
                if first < start + length and start < end]
         assert salvage(path) == [n for n in range(COUNT) if not any(n in each for each in hit)]

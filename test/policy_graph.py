@@ -94,6 +94,11 @@ def is_commanded(driver) -> bool:
     return bool(driver.trajectories) and not is_hold(driver.trajectories[-1])
 
 
+def ran_out(driver) -> bool:
+    """Tell whether what was sent last has come to its end."""
+    return end_of(driver.trajectories[-1]) < driver.time_ns()
+
+
 def wait_for_rounds(driver) -> None:
     """Wait until the driver has published several times more."""
     last = driver.rounds + MORE_ROUNDS
@@ -101,14 +106,18 @@ def wait_for_rounds(driver) -> None:
 
 
 def hold_after(driver, change, reason: str) -> JointTrajectory:
-    """Return the hold that follows a change; nothing else comes after it, all was safe."""
+    """
+    Return the hold that follows a change; nothing else comes after it, all was safe.
+
+    It may be the plan itself, where the machine stood still until that had come to its end.
+    """
     wait_for(lambda: is_commanded(driver), 'a plan under way')
-    lines = len(driver.logged)
+    lines, rounds = len(driver.logged), driver.rounds
     change()
 
     def is_held():
-        return (not is_commanded(driver)
-                and any(line.startswith(reason) for line in driver.logged[lines:]))
+        over = not is_commanded(driver) or (ran_out(driver) and driver.was_paused(rounds - 1))
+        return over and any(line.startswith(reason) for line in driver.logged[lines:])
     while True:
         wait_for(is_held, f'a hold and {reason!r} in the log')
         first_round, count = driver.rounds, len(driver.trajectories)

@@ -21,7 +21,8 @@ Every shipped robot, simulated, driven by chunks at random: what its controllers
 The first waits for nothing: the command path and the model of the controllers alone, ten minutes
 of the robot's time in about two. The second runs the simulated robot and the policy node on a
 private graph, in real time, so leave the machine alone meanwhile: its policy has random weights
-and samples its chunks from noise.
+and samples its chunks from noise. They are wild at first, to see what controllers refuse, and
+mostly go through the clamp; then calm, as those of a trained policy are, for the overhead.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 import tyro
 
-from benchmarks.untrained import RandomChunks, save_untrained
+from benchmarks.untrained import CALM, RandomChunks, save_untrained, WILD
 from trimodal_ros.command.decision import MODEL_STAGES, Rules
 from trimodal_ros.evaluate.page import write_json
 from trimodal_ros.evaluate.statistics import summarize_ms
@@ -58,6 +59,7 @@ from trimodal_ros.spec.robot_file import write_robot_file
 SENTENCE = 'put the red cube on the left plate'
 SEED = 1
 WARM_UP_S = 2.0
+STALLED_S = 2.0     # without a decision: the policy has stopped
 
 
 @dataclass
@@ -123,12 +125,22 @@ def lockstep(minutes: float = 10.0) -> None:
               f'| {found.plans_refused} | {100 * found.least_travel:.0f} % |', flush=True)
 
 
-def run_graph(path: Path, seconds: float) -> dict:
-    """Drive one robot through ROS for so long; return its figures."""
+def run_graph(path: Path, wild_s: float, calm_s: float) -> dict:
+    """Drive one robot through ROS by wild chunks, then by calm ones; return its figures."""
     scene = read_scene(path)
+    wild, refused, stops = _drive(path, scene, wild_s, WILD)
+    calm, refused_calm, stops_calm = _drive(path, scene, calm_s, CALM)
+    return {'robot': scene.robot.name, 'wild_s': wild_s, 'calm_s': calm_s,
+            'refused_by_controller': refused + refused_calm, 'stops': stops + stops_calm,
+            'wild': _figures(wild), 'calm': _figures(calm)}
+
+
+def _drive(path: Path, scene: Scene, seconds: float,
+           change_of_range: float) -> tuple[TaskResult, int, int]:
+    """Return what was decided, and how often a controller refused and the policy stopped."""
     with tempfile.TemporaryDirectory(prefix='trimodal_ros_') as name:
         folder = Path(name)
-        checkpoint = save_untrained(folder / 'checkpoint', scene.robot)
+        checkpoint = save_untrained(folder / 'checkpoint', scene.robot, change_of_range)
         write_robot_file(scene.robot, folder / 'robot.yaml')
         with NodeProcesses(folder / 'log') as processes:
             processes.start('simulated_robot', {'scene': path, 'viewer': False})
@@ -137,19 +149,17 @@ def run_graph(path: Path, seconds: float) -> dict:
             conductor = Conductor(processes)
             try:
                 conductor.configure_and_activate()
-                result = _watch(conductor, processes, seconds)
+                result, stops = _watch(conductor, processes, seconds)
             finally:
                 conductor.close()
         log = (folder / 'log' / 'simulated_robot.log').read_text()
-    return {'robot': scene.robot.name, 'seconds': seconds,
-            'decisions': len(result.ages_ms), 'plans_refused': len(result.refusals),
-            'refused_by_controller': log.count('trajectory refused'),
-            'why': Counter(re.sub(r'-?\d[\d.]*', 'N', why) for why in result.refusals),
-            **_overhead(result)}
+    return result, log.count('trajectory refused'), stops
 
 
-def _watch(conductor: Conductor, processes: NodeProcesses, seconds: float) -> TaskResult:
-    decisions = []
+def _watch(conductor: Conductor, processes: NodeProcesses,
+           seconds: float) -> tuple[TaskResult, int]:
+    """Do what an operator does when chunks at random press an arm on the table: let it go on."""
+    decisions, seen, stops = [], 0, 0
     conductor.say(SENTENCE)
     time.sleep(WARM_UP_S)
     conductor.node.create_subscription(DiagnosticArray, 'policy/decision', decisions.append,
@@ -157,10 +167,19 @@ def _watch(conductor: Conductor, processes: NodeProcesses, seconds: float) -> Ta
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
         processes.check()
-        time.sleep(0.1)
+        time.sleep(STALLED_S)
+        if len(decisions) == seen:
+            stops += conductor.ask('policy/resume').success
+        seen = len(decisions)
     result = TaskResult(SENTENCE, False, seconds)
     count_decisions(result, list(decisions))
-    return result
+    return result, stops
+
+
+def _figures(result: TaskResult) -> dict:
+    return {'decisions': len(result.ages_ms), 'plans_refused': len(result.refusals),
+            'why': Counter(re.sub(r'-?\d[\d.]*', 'N', why) for why in result.refusals),
+            **_overhead(result)}
 
 
 def _overhead(result: TaskResult) -> dict:
@@ -174,30 +193,31 @@ def _overhead(result: TaskResult) -> dict:
                 stage: summarize_ms(times)['p50'] for stage, times in result.stages_ms.items()}}
 
 
-def graph(out: Path, minutes: float = 10.0) -> None:
+def graph(out: Path, minutes: float = 10.0, calm_minutes: float = 2.0) -> None:
     """
     Drive each robot through ROS, in real time; print a table and write a JSON after each.
 
     :param out: JSON file.
-    :param minutes: For each robot.
+    :param minutes: For each robot, of wild chunks.
+    :param calm_minutes: For each robot, of calm chunks.
     """
     enter_private_graph()
     found = []
-    print('| robot | decisions | refused by a controller | plans refused | overhead p50 / p99 ms '
-          '| without transport p50 / p99 ms | of the first |\n|---|---|---|---|---|---|---|')
+    print('| robot | decisions | refused by a controller | plans refused | stops | wild: node '
+          'overhead p50 / p99 ms | calm | calm, of the first |\n|---|---|---|---|---|---|---|---|')
     for path in progress_bar(scene_files(), desc='robots', unit='robot'):
-        found.append(run_graph(path, 60 * minutes))
+        found.append(run_graph(path, 60 * minutes, 60 * calm_minutes))
         write_json(out, {'robots': found})
         print(_row(found[-1], found[0]), flush=True)
 
 
 def _row(figures: dict, first: dict) -> str:
-    overhead, node = figures['overhead_ms'], figures['node_overhead_ms']
-    return (f'| {figures["robot"]} | {figures["decisions"]} '
-            f'| {figures["refused_by_controller"]} | {figures["plans_refused"]} '
-            f'| {overhead["p50"]:.1f} / {overhead["p99"]:.1f} '
-            f'| {node["p50"]:.1f} / {node["p99"]:.1f} '
-            f'| {node["p50"] / first["node_overhead_ms"]["p50"]:.2f} |')
+    wild, calm = figures['wild'], figures['calm']
+    ratio = calm['node_overhead_ms']['p50'] / first['calm']['node_overhead_ms']['p50']
+    times = ' | '.join(f'{each["node_overhead_ms"]["p50"]:.1f} / '
+                       f'{each["node_overhead_ms"]["p99"]:.1f}' for each in (wild, calm))
+    return (f'| {figures["robot"]} | {wild["decisions"]} | {figures["refused_by_controller"]} '
+            f'| {wild["plans_refused"]} | {figures["stops"]} | {times} | {ratio:.2f} |')
 
 
 if __name__ == '__main__':

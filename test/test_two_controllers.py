@@ -27,7 +27,7 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from trimodal_ros.command.chunk import lead_in
-from trimodal_ros.command.message import part_of, to_message, to_messages
+from trimodal_ros.command.message import to_message, to_messages
 from trimodal_ros.command.others import Others
 from trimodal_ros.command.playback import CommandedMotion
 from trimodal_ros.nodes.ros import COMMAND_QOS, HEAR_COMMANDS_QOS, ROS_TYPES
@@ -52,6 +52,13 @@ def moving(robot: RobotSpec = ROBOT, stamp_ns: int = START_NS, to=(0.1, 0.2, 0.3
     to_J = np.array(to)
     return Trajectory(robot, stamp_ns, [0.5, 1.0], np.stack([to_J / 2, to_J]),
                       np.stack([to_J / 1.0, 0 * to_J]))
+
+
+def gripper_of(trajectory: Trajectory) -> Trajectory:
+    """Return the gripper's part of a motion."""
+    return replace(trajectory, robot=trajectory.robot.only(('gripper',)),
+                   position_TJ=trajectory.position_TJ[:, 2:],
+                   velocity_TJ=trajectory.velocity_TJ[:, 2:])
 
 
 def test_each_controller_gets_its_joints_and_the_one_stamp():
@@ -97,7 +104,7 @@ def test_a_controller_that_gets_nothing_goes_on():
     apart.send(moving(), START_NS, REST_J)
     later_ns = START_NS + 300_000_000
     hand = moving(stamp_ns=later_ns, to=(0.0, 0.0, 0.9))
-    apart.send(part_of(hand, ('gripper',)), later_ns, REST_J)
+    apart.send(gripper_of(hand), later_ns, REST_J)
     for after_ns in range(0, NS_PER_S, 50_000_000):
         now = apart.reference(later_ns + after_ns)
         as_before = whole.reference(later_ns + after_ns)
@@ -110,7 +117,7 @@ def test_a_controller_that_gets_nothing_goes_on():
 def test_what_was_never_commanded_rests_as_measured():
     """Catches an arm of which nothing is known since only the other was commanded."""
     commanded = CommandedMotion(ROBOT)
-    commanded.send(part_of(moving(), ('gripper',)), START_NS, np.array([0.7, -0.7, 0.0]))
+    commanded.send(gripper_of(moving()), START_NS, np.array([0.7, -0.7, 0.0]))
     assert commanded.position_at(START_NS + NS_PER_S).tolist() == [0.7, -0.7, 0.3]
     assert commanded.reference(START_NS - 1) is None
 
@@ -119,7 +126,7 @@ def test_points_of_both_are_gone_through():
     """Catches a bridge that cuts the corner of one controller's motion."""
     commanded = CommandedMotion(ROBOT)
     commanded.send(moving(), START_NS, REST_J)
-    commanded.send(part_of(moving(stamp_ns=START_NS + 5_000_000), ('gripper',)),
+    commanded.send(gripper_of(moving(stamp_ns=START_NS + 5_000_000)),
                    START_NS + 1, REST_J)
     lead = lead_in(commanded, START_NS + 490_000_000, REST_J)
     assert [knot.time_ns - START_NS for knot in lead] == [
@@ -131,7 +138,7 @@ def test_a_bag_is_replayed_with_each_controller():
     replay = Replay('bag', ROBOT)
     assert {'hand/joint_trajectory', 'arm/joint_trajectory'} <= set(replay.topics)
     replay.feed('hand/joint_trajectory', START_NS, to_message(
-        part_of(moving(), ('gripper',)), BAG_TYPES))
+        gripper_of(moving()), BAG_TYPES))
     assert not replay.refused and not replay.pilot.commanded   # of the arm nothing is known yet
     replay.feed('joint_states', START_NS, joint_state_message(
         ROBOT.joint_names, REST_J, [], START_NS, BAG_TYPES))

@@ -26,7 +26,7 @@ from dataclasses import replace
 import numpy as np
 
 from .clamp import follow
-from .message import part_of
+from .limits import TOLERANCE
 from .playback import JointReference
 from ..spec import NS_PER_S, RobotSpec, Trajectory
 
@@ -41,7 +41,6 @@ class BinaryGrippers:
     def __init__(self, robot: RobotSpec):
         names = tuple(joint.name for joint in robot.joints if joint.binary)
         self._index = [robot.joint_names.index(name) for name in names]
-        self._names = names
         self._decided: list[tuple[int, list[bool]]] = []   # when, and which are open from then on
         self._slow = None if not names else _slowed(robot.only(names))
 
@@ -56,29 +55,28 @@ class BinaryGrippers:
         They leave what is commanded at the end of ``lead``. Raises LimitError where there is no
         way within the limits.
         """
-        if not self._names:
+        if not self._index:
             return planned
         start = lead[-1]
         target_TG = self._targets(planned, start)
         start_s = (start.time_ns - planned.stamp_ns) / NS_PER_S
         own = JointReference(start.time_ns, start.position_J[self._index],
                              start.velocity_J[self._index])
+        if _is_there(own, target_TG):
+            return _with(planned, self._index, np.broadcast_to(own.position_J, target_TG.shape))
         time_s_S, position_SG, _ = follow(self._slow, own, start_s, planned.time_s_T, target_TG)
         time_s_S = np.concatenate([[start_s], time_s_S])
         position_SG = np.vstack([own.position_J, position_SG])
-        position_TJ = planned.position_TJ.copy()
-        for column, index in enumerate(self._index):
-            position_TJ[:, index] = np.interp(planned.time_s_T, time_s_S, position_SG[:, column])
-        return replace(planned, position_TJ=position_TJ)
+        return _with(planned, self._index, np.column_stack([
+            np.interp(planned.time_s_T, time_s_S, position_S) for position_S in position_SG.T]))
 
     def _targets(self, planned: Trajectory, start: JointReference) -> np.ndarray:
         """Decide for each step, and note it; return the positions [T, G] to go to."""
         grippers = [joint.binary for joint in self._slow.joints]
-        plan = part_of(planned, self._names)
         is_open = self._open_at(start)
         past = [entry for entry in self._decided if entry[0] <= start.time_ns][-1:]
         decided, targets = [], []
-        for time_s, position_G in zip(plan.time_s_T, plan.position_TJ):
+        for time_s, position_G in zip(planned.time_s_T, planned.position_TJ[:, self._index]):
             time_ns = planned.stamp_ns + round(time_s * NS_PER_S)
             if time_ns > start.time_ns:   # what expired is not decided again
                 is_open = [gripper.is_open(position, was_open) for gripper, position, was_open
@@ -95,6 +93,18 @@ class BinaryGrippers:
         return past[-1] if past else [
             joint.binary.opening(start.position_J[index]) > 0.5
             for joint, index in zip(self._slow.joints, self._index)]
+
+
+def _is_there(state: JointReference, target_TG: np.ndarray) -> bool:
+    """Tell whether joints rest where they are to be, all the time."""
+    return not state.velocity_J.any() and bool(
+        (np.abs(target_TG - state.position_J) < TOLERANCE).all())
+
+
+def _with(planned: Trajectory, index: list[int], position_TG: np.ndarray) -> Trajectory:
+    position_TJ = planned.position_TJ.copy()
+    position_TJ[:, index] = position_TG
+    return replace(planned, position_TJ=position_TJ)
 
 
 def _slowed(robot: RobotSpec) -> RobotSpec:

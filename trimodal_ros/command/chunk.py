@@ -160,6 +160,7 @@ def _slopes(robot: RobotSpec, time_s_T, position_TJ, first_J) -> np.ndarray:
     upper_J = np.maximum(robot.upper_J, position_TJ[0])
     over_J = ((between_NJ < lower_J) | (between_NJ > upper_J)).any(axis=0)
     over_J |= [joint.binary is not None for joint in robot.joints]
+    over_J &= (first_J != 0) | (position_TJ != position_TJ[0]).any(axis=0)
     if over_J.any():
         velocity_TJ[:, over_J] = PchipInterpolator(time_s_T, position_TJ[:, over_J])(time_s_T, 1)
     velocity_TJ[0], velocity_TJ[-1] = first_J, 0.0

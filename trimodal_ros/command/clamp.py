@@ -70,27 +70,28 @@ def follow(robot: RobotSpec, start: JointReference, start_s: float, planned_s_T,
     state.max_velocity = VELOCITY_SHARE * robot.velocity_J
     state.max_acceleration = ACCELERATION_SHARE * robot.acceleration_J
     state.max_jerk = [math.inf] * joints
-    ends_s, times, positions, velocities = planned_s_T[-1] + SETTLE_S, [], [], []
-    at_s = start_s
-    while at_s < ends_s:
-        at_s += STEP_S
-        state.target_position = [np.interp(at_s, planned_s_T, target_T)
-                                 for target_T in target_TJ.T]
+    at_s_S = start_s + STEP_S * np.arange(
+        1, 1 + math.ceil((planned_s_T[-1] + SETTLE_S - start_s) / STEP_S))
+    target_SJ = np.column_stack([np.interp(at_s_S, planned_s_T, target_T)
+                                 for target_T in target_TJ.T])
+    last = int(np.searchsorted(at_s_S, planned_s_T[-1]))
+    positions, velocities = [], []
+    for step, target_J in enumerate(target_SJ.tolist()):
+        state.target_position = target_J
         try:
             result = follower.update(state, output)
         except RuckigError as error:  # of rare states, a rounding error away from a limit
             raise _no_way(error) from error
         if result not in (Result.Working, Result.Finished):
             raise _no_way(result)
-        times.append(at_s)
-        positions.append(list(output.new_position))
-        velocities.append(list(output.new_velocity))
+        positions.append(output.new_position)
+        velocities.append(output.new_velocity)
         output.pass_to_input(state)
-        at_rest = np.abs(velocities[-1]).max() < TOLERANCE
-        if at_rest and at_s >= planned_s_T[-1] and result == Result.Finished:
+        if step >= last and result == Result.Finished and \
+                max(map(abs, velocities[-1])) < TOLERANCE:
             break
     velocities[-1] = [0.0] * joints
-    return np.array(times), np.array(positions), np.array(velocities)
+    return at_s_S[:len(positions)], np.array(positions), np.array(velocities)
 
 
 def _no_way(why) -> LimitError:

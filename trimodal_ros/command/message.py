@@ -23,7 +23,9 @@ Messages name joints as topics do: the first finger of a gripper that has any, i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+import functools
+import itertools
 
 import numpy as np
 
@@ -54,40 +56,33 @@ class MessageTypes:
 
 def to_messages(trajectory: Trajectory, types: MessageTypes) -> dict:
     """Return a JointTrajectory for each controller of the robot by topic, with one stamp."""
-    robot = trajectory.robot
-    return {group.topic: to_message(part_of(trajectory, group.joints), types)
-            for group in robot.groups}
-
-
-def part_of(trajectory: Trajectory, joints: tuple[str, ...]) -> Trajectory:
-    """Return a trajectory of these joints alone."""
-    robot = trajectory.robot
-    if joints == robot.joint_names and not robot.controllers:
-        return trajectory
-    index = [robot.joint_names.index(name) for name in joints]
-    velocity_TJ = trajectory.velocity_TJ
-    return replace(trajectory, robot=robot.only(joints),
-                   position_TJ=trajectory.position_TJ[:, index],
-                   velocity_TJ=None if velocity_TJ is None else velocity_TJ[:, index])
+    return {topic: _to_message(trajectory, part, types)
+            for topic, part in trajectory.robot.parts.items()}
 
 
 def to_message(trajectory: Trajectory, types: MessageTypes):
     """Return all of it as one JointTrajectory, stamped with the trajectory's own time."""
-    joints = trajectory.robot.joints
-    factor_J = np.array([joint.driven[0].factor for joint in joints])
+    return _to_message(trajectory, trajectory.robot, types)
+
+
+def _to_message(trajectory: Trajectory, part: RobotSpec, types: MessageTypes):
+    """Return the joints of ``part`` as a JointTrajectory."""
+    names = trajectory.robot.joint_names
+    index = [names.index(name) for name in part.joint_names]
+    factor_J = np.array([joint.driven[0].factor for joint in part.joints])
+    time_ns_T = np.rint(trajectory.time_s_T * NS_PER_S).astype(np.int64).tolist()
+    velocity_TJ = trajectory.velocity_TJ
+    velocities = itertools.repeat([]) if velocity_TJ is None else (
+        velocity_TJ.take(index, axis=1) * factor_J)
     return types.JointTrajectory(
-        header=types.header(trajectory.stamp_ns),
-        joint_names=list(trajectory.robot.commanded_names),
-        points=[_to_point(trajectory, step, factor_J, types)
-                for step in range(len(trajectory.time_s_T))])
+        header=types.header(trajectory.stamp_ns), joint_names=list(part.commanded_names),
+        points=list(map(functools.partial(_to_point, types), time_ns_T,
+                        trajectory.position_TJ.take(index, axis=1) * factor_J, velocities)))
 
 
-def _to_point(trajectory: Trajectory, step: int, factor_J: np.ndarray, types: MessageTypes):
-    time_ns = round(trajectory.time_s_T[step] * NS_PER_S)
-    velocity = [] if trajectory.velocity_TJ is None else trajectory.velocity_TJ[step] * factor_J
+def _to_point(types: MessageTypes, time_ns: int, position_J, velocity_J):
     return types.JointTrajectoryPoint(
-        positions=types.floats(trajectory.position_TJ[step] * factor_J),
-        velocities=types.floats(velocity),
+        positions=types.floats(position_J), velocities=types.floats(velocity_J),
         accelerations=types.floats([]), effort=types.floats([]),
         time_from_start=types.Duration(sec=time_ns // NS_PER_S, nanosec=time_ns % NS_PER_S))
 
@@ -99,12 +94,10 @@ def addressed(message, robot: RobotSpec) -> RobotSpec:
     Raises SpecError where that is none of the robot's.
     """
     names = sorted(message.joint_names)
-    for group in robot.groups:
-        part = robot.only(group.joints)
+    for part in robot.parts.values():
         if names == sorted(part.commanded_names):
             return part
-    expected = ' or '.join(str([joint.driven[0].joint for joint in robot.only(
-        group.joints).joints]) for group in robot.groups)
+    expected = ' or '.join(str(list(part.commanded_names)) for part in robot.parts.values())
     raise SpecError(f'the trajectory is for joints {list(message.joint_names)}, '
                     f'the robot has {expected}')
 

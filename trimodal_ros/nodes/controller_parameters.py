@@ -43,6 +43,6 @@ DESCRIPTION = ParameterDescriptor(
 def declare_controller(node: Node, robot: RobotSpec, group: ControllerSpec,
                        rules: Mapping | None = None) -> None:
     """Declare what one of the robot's controllers is set to; ``rules`` are what it goes by."""
-    joints = list(robot.only(group.joints).commanded_names)
+    joints = list(robot.parts[group.topic].commanded_names)
     for name, value in {'joints': joints, **AS_SHIPPED, **SIMULATED, **(rules or {})}.items():
         node.declare_parameter(f'{group.name}.{name}', value, DESCRIPTION)

@@ -70,7 +70,7 @@ class SimulatedRobot:
         self.world = World(self.scene)
         self.controllers = {
             group.topic: TrajectoryController(
-                list(self.scene.robot.only(group.joints).commanded_names),
+                list(self.scene.robot.parts[group.topic].commanded_names),
                 **self.scene.controller_rules(group.topic))
             for group in self.scene.robot.groups}
         self.now_ns = 0

@@ -175,7 +175,7 @@ class Scene:
     def controller_rules(self, topic: str) -> dict[str, bool]:
         """Return what the controller on a topic goes by, where its parameter file says so."""
         group = next(group for group in self.robot.groups if group.topic == topic)
-        joints = list(self.robot.only(group.joints).commanded_names)
+        joints = list(self.robot.parts[group.topic].commanded_names)
         return next((controller.rules for controller in self.controllers
                      if sorted(controller.joints) == sorted(joints)), {})
 

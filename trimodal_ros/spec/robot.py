@@ -18,12 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 
+from .arrays import frozen
 from .camera import CameraSpec
 from .controller import ControllerSpec, TRAJECTORY_CONTROLLER, TRAJECTORY_TOPIC
 from .errors import SpecError
@@ -83,6 +85,11 @@ class RobotSpec:
         kept = {joint.name: joint for joint in self.joints}
         return replace(self, joints=tuple(kept[name] for name in joints), controllers=())
 
+    @cached_property
+    def parts(self) -> dict[str, RobotSpec]:
+        """The robot as each of its controllers knows it, by the controller's topic."""
+        return {group.topic: self.only(group.joints) for group in self.groups}
+
     @property
     def groups(self) -> tuple[ControllerSpec, ...]:
         """Who plays what of a trajectory, each on a topic of its own."""
@@ -119,38 +126,38 @@ class RobotSpec:
         """Time between two steps of a chunk."""
         return round(NS_PER_S / self.rate_hz)
 
-    @property
+    @cached_property
     def is_gripper_J(self) -> np.ndarray:
-        return np.array([joint.gripper for joint in self.joints])
+        return frozen([joint.gripper for joint in self.joints])
 
-    @property
+    @cached_property
     def is_percent_J(self) -> np.ndarray:
-        return np.array([joint.unit == 'percent' for joint in self.joints])
+        return frozen([joint.unit == 'percent' for joint in self.joints])
 
-    @property
+    @cached_property
     def has_distance_J(self) -> np.ndarray:
         """
         Which joints an error in rad is the mean of: those in rad and, as metres, in m.
 
         Percent of a device's range don't go with them; where all joints are in percent, all do.
         """
-        return np.full(len(self.joints), True) if self.is_percent_J.all() else ~self.is_percent_J
+        return frozen(self.is_percent_J if self.is_percent_J.all() else ~self.is_percent_J)
 
-    @property
+    @cached_property
     def lower_J(self) -> np.ndarray:
-        return np.array([joint.lower for joint in self.joints])
+        return frozen([joint.lower for joint in self.joints])
 
-    @property
+    @cached_property
     def upper_J(self) -> np.ndarray:
-        return np.array([joint.upper for joint in self.joints])
+        return frozen([joint.upper for joint in self.joints])
 
-    @property
+    @cached_property
     def velocity_J(self) -> np.ndarray:
-        return np.array([joint.velocity for joint in self.joints])
+        return frozen([joint.velocity for joint in self.joints])
 
-    @property
+    @cached_property
     def acceleration_J(self) -> np.ndarray:
-        return np.array([joint.acceleration for joint in self.joints])
+        return frozen([joint.acceleration for joint in self.joints])
 
     def camera(self, name: str) -> CameraSpec:
         for camera in self.cameras:

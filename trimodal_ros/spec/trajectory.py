@@ -22,9 +22,10 @@ from types import MappingProxyType
 
 import numpy as np
 
+from .arrays import frozen
 from .errors import SpecError
 from .robot import NS_PER_S, RobotSpec
-from .values import check_joints, frozen
+from .values import check_joints
 
 
 @dataclass(frozen=True, eq=False)

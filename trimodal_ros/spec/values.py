@@ -22,12 +22,6 @@ from .errors import SpecError
 from .robot import RobotSpec
 
 
-def frozen(array: np.ndarray) -> np.ndarray:
-    array = array.view()
-    array.flags.writeable = False
-    return array
-
-
 def check_joints(robot: RobotSpec, what: str, value_J: np.ndarray) -> None:
     if value_J.shape != (len(robot.joints),):
         raise SpecError(f'{what} has shape {value_J.shape}, expected ({len(robot.joints)},)')

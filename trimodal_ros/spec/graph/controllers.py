@@ -132,7 +132,7 @@ def _judge(part: str, node: str, robot: RobotSpec, group: ControllerSpec,
 
 
 def _joints(part: str, robot: RobotSpec, group: ControllerSpec, theirs) -> Finding:
-    ours = robot.only(group.joints).commanded_names
+    ours = robot.parts[group.topic].commanded_names
     missing = [name for name in ours if name not in theirs]
     others = [name for name in theirs if name not in ours]
     if not missing and not others:

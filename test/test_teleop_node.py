@@ -23,7 +23,14 @@ from driver import Driver
 from graph import call, spinning, wait_for
 from hand import Hand, make_teleop, wait_until_ready
 import numpy as np
-from policy_graph import activate, assert_safe, commanding_policy, is_commanded, wait_for_rounds
+from policy_graph import (
+    activate,
+    assert_safe,
+    commanding_policy,
+    is_commanded,
+    ran_out,
+    wait_for_rounds,
+)
 import pytest
 from std_srvs.srv import Trigger
 
@@ -230,6 +237,7 @@ def test_process_that_is_killed_leaves_the_arm_at_rest_and_the_policy_stopped(
             wait_for(lambda: policy.commander.interlock.is_taken, 'the policy to give way')
             os.kill(pid, signal.SIGKILL)
             wait_for(lambda: policy.commander.interlock.stopped_by == SILENT, 'the policy to stop')
+            wait_for(lambda: ran_out(driver), 'the end of what a person commanded last')
             rests_J = driver.position_J
             wait_for_rounds(driver)
             np.testing.assert_allclose(driver.position_J, rests_J, atol=1e-6)

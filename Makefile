@@ -87,7 +87,7 @@ mcap-js:
 	  || echo 'no npm, or no registry: the test of its MCAP reader will be skipped'
 
 test: setup robots browser mcap-js
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -193,19 +193,22 @@ def _overhead(result: TaskResult) -> dict:
                 stage: summarize_ms(times)['p50'] for stage, times in result.stages_ms.items()}}
 
 
-def graph(out: Path, minutes: float = 10.0, calm_minutes: float = 2.0) -> None:
+def graph(out: Path, minutes: float = 10.0, calm_minutes: float = 2.0,
+          robots: tuple[str, ...] = ()) -> None:
     """
     Drive each robot through ROS, in real time; print a table and write a JSON after each.
 
     :param out: JSON file.
     :param minutes: For each robot, of wild chunks.
     :param calm_minutes: For each robot, of calm chunks.
+    :param robots: Only these, by the names of their scenes' files.
     """
     enter_private_graph()
     found = []
     print('| robot | decisions | refused by a controller | plans refused | stops | wild: node '
           'overhead p50 / p99 ms | calm | calm, of the first |\n|---|---|---|---|---|---|---|---|')
-    for path in progress_bar(scene_files(), desc='robots', unit='robot'):
+    chosen = [path for path in scene_files() if not robots or path.stem in robots]
+    for path in progress_bar(chosen, desc='robots', unit='robot'):
         found.append(run_graph(path, 60 * minutes, 60 * calm_minutes))
         write_json(out, {'robots': found})
         print(_row(found[-1], found[0]), flush=True)

@@ -12,8 +12,10 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
+from dataclasses import replace
 import fcntl
 import itertools
+import json
 import os
 import shutil
 import subprocess
@@ -24,7 +26,7 @@ import pytest
 
 from trimodal_ros.record.episode import EpisodeError, EpisodeInfo
 from trimodal_ros.record.writer import EpisodeWriter
-from trimodal_ros.sim.collect import collect, Collection
+from trimodal_ros.sim.collect import collect, Collection, SETTINGS_FILE
 from trimodal_ros.sim.demonstrate import Demonstrator
 from trimodal_ros.sim.kinematics import Kinematics, ReachError
 from trimodal_ros.sim.layout import CUBE_SPACING_M, make_layout, OBJECTS, PLACES, Task
@@ -144,17 +146,23 @@ def test_held_out_phrasings_are_held_out():
 
 @pytest.fixture
 def collection(tmp_path) -> Collection:
-    EpisodeWriter(tmp_path / 'seed_000001').close(EpisodeInfo('', '', 'demonstration', 'success'))
+    out = tmp_path / 'out'
+    EpisodeWriter(out / 'seed_000001').close(EpisodeInfo('', '', 'demonstration', 'success'))
     for name in ('seed_000001.partial', 'seed_000077.partial', 'of_a_recorder.partial'):
-        (tmp_path / name).mkdir()
-    return Collection(tmp_path, tmp_path, tmp_path)
+        (out / name).mkdir()
+    scene, templates = tmp_path / 'scene.yaml', tmp_path / 'templates.txt'
+    for file in (scene, templates):
+        file.write_text(file.name)
+    made = Collection(out, scene, templates)
+    (out / SETTINGS_FILE).write_text(json.dumps(made.settings()))
+    return made
 
 
 def test_only_what_the_same_episodes_left_is_put_away(collection):
     """Catches a run that takes what another is just writing beside it, or deletes anything."""
     assert collect(collection, range(1, 2), workers=1) == 1.0
     assert {path.name for path in collection.out.iterdir()} == {
-        'seed_000001', 'seed_000077.partial', 'of_a_recorder.partial', '.trash'}
+        'seed_000001', 'seed_000077.partial', 'of_a_recorder.partial', '.trash', SETTINGS_FILE}
     assert (collection.out / '.trash' / 'seed_000001.partial').is_dir()
 
 
@@ -167,6 +175,18 @@ def test_two_runs_do_not_collect_into_one_folder(collection):
     os.close(descriptor)
     assert (collection.out / 'seed_000001.partial').exists()
     assert collect(collection, range(1, 2), workers=1) == 1.0
+
+
+def test_episodes_of_other_settings_are_not_taken_for_ones_own(collection):
+    """Catches episodes kept by their seed alone, though another scene or policy made them."""
+    with pytest.raises(EpisodeError, match='with another noise; name another folder'):
+        collect(replace(collection, noise=False), range(1, 2), workers=1)
+    collection.scene.write_text('a table moved by 5 cm')
+    with pytest.raises(EpisodeError, match='with another scene; '):
+        collect(collection, range(1, 2), workers=1)
+    (collection.out / SETTINGS_FILE).unlink()
+    with pytest.raises(EpisodeError, match='nothing says what'):
+        collect(collection, range(1, 2), workers=1)
 
 
 # -- the window

@@ -43,6 +43,13 @@ class BinaryGrippers:
         self._index = [robot.joint_names.index(name) for name in names]
         self._decided: list[tuple[int, list[bool]]] = []   # when, and which are open from then on
         self._slow = None if not names else _slowed(robot.only(names))
+        self._grippers = [joint.binary for joint in robot.joints if joint.binary]
+        if names:
+            room_G = MARGIN_SHARE * (self._slow.upper_J - self._slow.lower_J)
+            lower_G, upper_G = self._slow.lower_J + room_G, self._slow.upper_J - room_G
+            self._open_G, self._closed_G = (
+                np.clip([getattr(gripper, end) for gripper in self._grippers], lower_G, upper_G)
+                for end in ('open', 'closed'))
 
     def forget(self) -> None:
         """Take each for what its position is nearer to."""
@@ -72,27 +79,25 @@ class BinaryGrippers:
 
     def _targets(self, planned: Trajectory, start: JointReference) -> np.ndarray:
         """Decide for each step, and note it; return the positions [T, G] to go to."""
-        grippers = [joint.binary for joint in self._slow.joints]
         is_open = self._open_at(start)
         past = [entry for entry in self._decided if entry[0] <= start.time_ns][-1:]
-        decided, targets = [], []
-        for time_s, position_G in zip(planned.time_s_T, planned.position_TJ[:, self._index]):
+        decided, steps = [], []
+        for time_s, position_G in zip(planned.time_s_T.tolist(),
+                                      planned.position_TJ[:, self._index].tolist()):
             time_ns = planned.stamp_ns + round(time_s * NS_PER_S)
             if time_ns > start.time_ns:   # what expired is not decided again
                 is_open = [gripper.is_open(position, was_open) for gripper, position, was_open
-                           in zip(grippers, position_G, is_open)]
+                           in zip(self._grippers, position_G, is_open)]
                 decided.append((time_ns, is_open))
-            targets.append([gripper.open if opens else gripper.closed
-                            for gripper, opens in zip(grippers, is_open)])
+            steps.append(is_open)
         self._decided = past + decided
-        room_G = MARGIN_SHARE * (self._slow.upper_J - self._slow.lower_J)
-        return np.clip(targets, self._slow.lower_J + room_G, self._slow.upper_J - room_G)
+        return np.where(steps, self._open_G, self._closed_G)
 
     def _open_at(self, start: JointReference) -> list[bool]:
         past = [is_open for time_ns, is_open in self._decided if time_ns <= start.time_ns]
         return past[-1] if past else [
-            joint.binary.opening(start.position_J[index]) > 0.5
-            for joint, index in zip(self._slow.joints, self._index)]
+            gripper.opening(start.position_J[index]) > 0.5
+            for gripper, index in zip(self._grippers, self._index)]
 
 
 def _is_there(state: JointReference, target_TG: np.ndarray) -> bool:

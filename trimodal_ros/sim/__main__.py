@@ -42,7 +42,8 @@ def demonstrate(out: Path, episodes: int, seed: int = 0, workers: int = 2, scene
     Record episodes of the scripted demonstrator, for training.
 
     :param out: Directory that gets one rosbag2 directory an episode.
-    :param episodes: How many; seeds run from ``seed`` on. Those already there are kept.
+    :param episodes: How many; seeds run from ``seed`` on. Those already there are kept,
+        if they were recorded with the same settings.
     :param seed: Layout of the first episode.
     :param workers: Processes, each with a simulator of its own.
     :param scene: Scene YAML: the table, and the robot on it.
@@ -61,7 +62,8 @@ def correct(checkpoint: Path, out: Path, episodes: int, seed: int = 0, workers: 
 
     :param checkpoint: Checkpoint folder of the policy that commands.
     :param out: Directory that gets one rosbag2 directory an episode.
-    :param episodes: How many; seeds run from ``seed`` on. Those already there are kept.
+    :param episodes: How many; seeds run from ``seed`` on. Those already there are kept,
+        if they were recorded with the same settings.
     :param seed: Layout of the first episode.
     :param workers: Processes, each with a simulator and a policy of its own.
     :param scene: Scene YAML: the table, and the robot on it.
@@ -85,7 +87,8 @@ def watch(checkpoint: Path, out: Path, episodes: int, seed: int = 0, workers: in
 
     :param checkpoint: Checkpoint folder of the policy that commands.
     :param out: Directory that gets one rosbag2 directory an episode.
-    :param episodes: How many; seeds run from ``seed`` on. Those already there are kept.
+    :param episodes: How many; seeds run from ``seed`` on. Those already there are kept,
+        if they were recorded with the same settings.
     :param seed: Layout of the first episode.
     :param workers: Processes, each with a simulator and a policy of its own.
     :param scene: Scene YAML: the table, and the robot on it.

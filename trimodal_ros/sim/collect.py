@@ -17,7 +17,9 @@
 from __future__ import annotations
 
 from concurrent.futures import as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+import hashlib
+import json
 from pathlib import Path
 
 from .demonstrate import record_episode
@@ -26,14 +28,16 @@ from .rollout import PolicyPlanner
 from .scene_file import read_scene
 from .sentences import read_templates
 from .watched import Patience, record_watched_episode
-from ..plan.checkpoint import load_checkpoint
+from ..plan.checkpoint import content_hash, load_checkpoint
 from ..progress import progress_bar
-from ..record.episode import read_info
+from ..record.durable import write_whole
+from ..record.episode import EpisodeError, read_info
 from ..record.lock import locked
 from ..record.messages import BAG_TYPES
 from ..record.writer import put_partial_away
 from ..workers import worker_pool
 
+SETTINGS_FILE = '.collected_with.json'
 _WORKER = {}
 
 
@@ -57,16 +61,24 @@ class Collection:
     def path(self, seed: int) -> Path:
         return self.out / f'seed_{seed:06d}'
 
+    def settings(self) -> dict:
+        """Return what makes an episode of a seed what it is, files by their hashes."""
+        return {'scene': _digest(self.scene), 'templates': _digest(self.templates),
+                'checkpoint': '' if self.checkpoint is None else content_hash(self.checkpoint),
+                'replan_steps': self.replan_steps, 'noise': self.noise,
+                'patience': None if self.patience is None else asdict(self.patience)}
+
 
 def collect(collection: Collection, seeds: range, workers: int) -> float:
     """
     Record one episode a seed; those already there are kept, so an interrupted run goes on.
 
     Returns the share of episodes that ended in success. Raises EpisodeError while another run
-    collects into the same folder.
+    collects into the same folder, and where episodes there were collected with other settings.
     """
     collection.out.mkdir(parents=True, exist_ok=True)
     with locked(collection.out, wait=False):
+        _note_settings(collection)
         paths = [collection.path(seed) for seed in seeds]
         for path in paths:
             put_partial_away(path)
@@ -74,6 +86,24 @@ def collect(collection: Collection, seeds: range, workers: int) -> float:
         _record_all(collection, missing, workers)
         done = [read_info(path).outcome == 'success' for path in paths]
     return sum(done) / len(done)
+
+
+def _note_settings(collection: Collection) -> None:
+    file, settings = collection.out / SETTINGS_FILE, collection.settings()
+    if not file.exists() and any(not path.suffix for path in collection.out.glob('seed_*/')):
+        raise EpisodeError(f'{collection.out}: nothing says what the episodes there were '
+                           'collected with; name another folder with --out')
+    if not file.exists():
+        write_whole(file, json.dumps(settings, indent=1) + '\n')
+    noted = json.loads(file.read_text(encoding='utf-8'))
+    others = [name for name in settings if noted.get(name) != settings[name]]
+    if others:
+        raise EpisodeError(f'{collection.out}: the episodes there were collected with another '
+                           f'{", ".join(others)}; name another folder with --out')
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
 
 
 def _record_all(collection: Collection, seeds: list[int], workers: int) -> None:

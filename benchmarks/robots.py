@@ -38,7 +38,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 import tyro
 
-from benchmarks.untrained import CALM, RandomChunks, save_untrained, WILD
+from benchmarks.untrained import RandomChunks, save_untrained
 from trimodal_ros.command.decision import MODEL_STAGES, Rules
 from trimodal_ros.evaluate.page import write_json
 from trimodal_ros.evaluate.statistics import summarize_ms
@@ -128,19 +128,18 @@ def lockstep(minutes: float = 10.0) -> None:
 def run_graph(path: Path, wild_s: float, calm_s: float) -> dict:
     """Drive one robot through ROS by wild chunks, then by calm ones; return its figures."""
     scene = read_scene(path)
-    wild, refused, stops = _drive(path, scene, wild_s, WILD)
-    calm, refused_calm, stops_calm = _drive(path, scene, calm_s, CALM)
+    wild, refused, stops = _drive(path, scene, wild_s, calm=False)
+    calm, refused_calm, stops_calm = _drive(path, scene, calm_s, calm=True)
     return {'robot': scene.robot.name, 'wild_s': wild_s, 'calm_s': calm_s,
             'refused_by_controller': refused + refused_calm, 'stops': stops + stops_calm,
             'wild': _figures(wild), 'calm': _figures(calm)}
 
 
-def _drive(path: Path, scene: Scene, seconds: float,
-           change_of_range: float) -> tuple[TaskResult, int, int]:
+def _drive(path: Path, scene: Scene, seconds: float, calm: bool) -> tuple[TaskResult, int, int]:
     """Return what was decided, and how often a controller refused and the policy stopped."""
     with tempfile.TemporaryDirectory(prefix='trimodal_ros_') as name:
         folder = Path(name)
-        checkpoint = save_untrained(folder / 'checkpoint', scene.robot, change_of_range)
+        checkpoint = save_untrained(folder / 'checkpoint', scene.robot, calm)
         write_robot_file(scene.robot, folder / 'robot.yaml')
         with NodeProcesses(folder / 'log') as processes:
             processes.start('simulated_robot', {'scene': path, 'viewer': False})

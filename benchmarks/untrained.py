@@ -28,8 +28,8 @@ from trimodal_ros.plan.policy import Policy, PolicyConfig
 from trimodal_ros.spec import Observation, RobotSpec, Trajectory
 
 SMALL = PolicyConfig(embed_dim=16, vision_width=32, motion_width=16, decoder='flow')
-WILD = 0.1        # what a sampled chunk changes, as a share of a joint's range: mostly clamped
-CALM = 0.0005     # few leave a limit: what a trained policy's chunks cost
+CHANGE_OF_RANGE = 0.1      # what a sampled chunk changes, as a share of a joint's range
+CALM_OF_ACCELERATION = 0.01    # what a calm one's steps differ by, as a share of that limit
 NOISE_OF_RANGE = 0.01
 
 
@@ -61,15 +61,21 @@ class RandomChunks:
             position_TJ + noise_TJ, robot.lower_J, robot.upper_J))
 
 
-def save_untrained(folder: Path, robot: RobotSpec, change_of_range: float = WILD) -> Path:
-    """Save a policy with random weights, whose chunks are sampled from noise of that size."""
+def save_untrained(folder: Path, robot: RobotSpec, calm: bool = False) -> Path:
+    """
+    Save a policy with random weights, whose chunks are sampled from noise.
+
+    Its chunks are to be clamped, mostly; ``calm`` ones stay within all limits, as those of a
+    trained policy do.
+    """
     torch.manual_seed(0)
     middle_J, half_J = (robot.lower_J + robot.upper_J) / 2, (robot.upper_J - robot.lower_J) / 2
+    scale_J = CALM_OF_ACCELERATION * robot.acceleration_J / robot.rate_hz**2 if calm else (
+        half_J * np.where(robot.is_gripper_J, 1.0, 2 * CHANGE_OF_RANGE))
     statistics = JointStatistics(
         state_offset=tuple(middle_J.tolist()), state_scale=tuple(half_J.tolist()),
         chunk_offset=tuple(np.where(robot.is_gripper_J, middle_J, 0.0).tolist()),
-        chunk_scale=tuple((half_J * np.where(
-            robot.is_gripper_J, 10 * change_of_range, 2 * change_of_range)).tolist()))
+        chunk_scale=tuple(scale_J.tolist()))
     policy = Policy(SMALL, robot, statistics, *open_encoders(SMALL))
     save_checkpoint(folder, policy.eval(), {'made by': 'benchmarks.untrained'},
                     'Random weights: for trying a robot out, never for a real one.\n')

@@ -77,7 +77,7 @@ class Driver(Node):
         self.late_ns, self.reads, self.asks_stop = {}, {}, None
         self.follows, self.rounds_s, self.refusals = True, [], None
         self.trajectories, self.heard, self.logged, self.decisions = [], [], [], []
-        self.rehearsed, self.diagnosis, self.told = [], {}, []
+        self.rehearsed, self.diagnosis, self.diagnosed, self.told = [], {}, [], []
         self.eras = [Era(0, np.array(REST_J))]
         self._controller = TrajectoryController(robot.joint_names)
         self._controller.start(REST_J, now_ns(self))
@@ -209,6 +209,7 @@ class Driver(Node):
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             self.diagnosis[status.name.split(': ')[-1]] = status
+            self.diagnosed.append(status)
 
     def _on_decision(self, message: DiagnosticArray) -> None:
         self.told.append(message)

@@ -14,6 +14,8 @@
 
 """When is decided and when is held: the policy node without ROS, on a clock of the test's."""
 
+from dataclasses import replace
+
 from commander_bench import ROBOT, SENTENCE, SlowlyTurning
 import numpy as np
 
@@ -25,6 +27,21 @@ def test_sentence_is_embedded_once(make_bench):
     for _ in range(3):
         bench.decision()
     assert policy.read == [SENTENCE]
+
+
+def test_speed_grows_from_the_first_plan_that_is_sent(make_bench):
+    """Catches full speed from rest, since the sentence took longer to read than the ramp."""
+    policy = SlowlyTurning(speed_rad_s=0.5)
+    bench = make_bench(start=False, policy=policy)
+    bench.pilot.rules = replace(bench.pilot.rules, ramp_s=1.0)
+    policy.tokens = lambda sentence: bench.step(24)
+    bench.commander.on_instruction(SENTENCE)
+    assert bench.commander.start()
+    decision, _, _ = bench.decision()
+    assert np.diff(decision.trajectory.position_TJ[:, 0]).max() <= 0.05 + 1e-9
+    assert 0 < decision.trajectory.velocity_TJ[1, 0] < 0.35
+    decision, _, _ = bench.decision()
+    assert decision.trajectory.velocity_TJ[:, 0].max() > decision.trajectory.velocity_TJ[1, 0]
 
 
 def test_told_counts_sentences_and_notes_their_first_command(make_bench):

@@ -32,6 +32,7 @@ import pytest
 
 from trimodal_ros.command.commander import STRAY
 from trimodal_ros.command.interlock import Interlock
+from trimodal_ros.command.worker import Worker
 from trimodal_ros.record.messages import BAG_TYPES
 from trimodal_ros.record.sensor_messages import image_message, joint_state_message
 from trimodal_ros.spec import NS_PER_S
@@ -65,6 +66,52 @@ def test_joints_that_cannot_be_hold_at_once_and_joints_left_out_do_not(make_benc
         bench.now_ns += STEP_NS // 5
         bench.image()
     assert bench.commander.interlock.may_plan != at_once  # the joints before are still young
+
+
+def test_an_arm_moved_while_it_was_held_stays_there_and_may_go_on(make_bench):
+    """Catches a stop that nobody can end, and a controller that pulls a moved arm back."""
+    bench = make_bench()
+    bench.decision()
+    bench.commander.on_instruction('')
+    bench.step(40)
+    moved_J = bench.pilot.commanded.position_at(bench.now_ns) + [0.7, 0, 0]
+    bench.joints = lambda: bench.commander.on_joints(joint_state_message(
+        ROBOT.joint_names, moved_J, [], bench.now_ns, BAG_TYPES))
+    bench.settle()
+    bench.step()
+    bench.commander.on_instruction(SENTENCE)
+    bench.step()
+    assert bench.commander.interlock.stopped_by == STRAY
+    np.testing.assert_allclose(bench.sent[-1].position_TJ[-1], moved_J)
+    bench.commander.resume()
+    bench.step()
+    assert not bench.commander.interlock.stopped_by
+
+
+def test_it_is_over_even_where_the_brake_cannot_be_sent(make_bench):
+    """Catches a node that is deactivated and goes on commanding."""
+    bench = make_bench()
+    bench.decision()
+    send, bench.send = bench.send, lambda trajectory: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        bench.commander.stop('deactivated')
+    assert not bench.commander.helm.is_active and not bench.commander.interlock.may_plan
+    bench.send = send
+
+
+def test_the_worker_outlives_what_it_does(capsys):
+    """Catches a policy that is active and never decides again."""
+    done = threading.Semaphore(0)
+
+    def fail():
+        done.release()
+        raise RuntimeError('the network card is on fire')
+    worker = Worker(fail, 'decide')
+    worker.start()
+    for _ in range(2):
+        worker.wake()
+        assert done.acquire(timeout=PATIENCE_S)
+    assert worker.end() and 'on fire' in capsys.readouterr().err
 
 
 def nan_joints(bench):

@@ -12,6 +12,9 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
+from types import SimpleNamespace
+
+import cv2
 import numpy as np
 import pytest
 
@@ -114,6 +117,14 @@ def test_unreadable_images_are_refused_by_name(change, complaint):
     with pytest.raises(ImageError, match=complaint) as error:
         to_rgb(message, 'front')
     assert "camera 'front'" in str(error.value)
+
+
+def test_a_small_file_of_a_huge_image_is_not_decoded():
+    """Catches a node without memory for what 100 kB of PNG ask for."""
+    image = np.zeros((4320, 7680), np.uint8)
+    message = SimpleNamespace(format='png', data=cv2.imencode('.png', image)[1])
+    with pytest.raises(ImageError, match='7680x4320 px is not 1 to 16777216'):
+        decode_image(message, CAMERA)
 
 
 def joints(names, positions, stamp=0):

@@ -30,6 +30,7 @@ from trimodal_ros.observe.observer import NotReady
 from trimodal_ros.record.messages import BAG_TYPES
 from trimodal_ros.record.sensor_messages import image_message, joint_state_message
 from trimodal_ros.spec import NS_PER_S
+from trimodal_ros.stopwatch import Stopwatch
 
 
 def image(stamp):
@@ -81,6 +82,16 @@ def test_a_plan_can_be_clamped_instead():
     decision = clamping.decide()
     assert not decision.refusal and decision.trajectory.position_TJ[:, 2].max() <= 1.0
     assert clamping.limit_events['gripper', 'position'] == 1
+    assert "joint 'gripper'" in decision.clamped and not clamping.decide().refusal
+
+
+def test_a_clamped_acceleration_is_counted_too():
+    """Catches a plan that was changed without a word."""
+    way_TJ = np.full((8, 3), 0.5)
+    way_TJ[3, 1] = 0.72
+    clamping = pilot(lambda observation: chunk(way_TJ), rules=Rules(on_limit='clamp'))
+    assert 'is above' in clamping.decide().clamped
+    assert clamping.limit_events['elbow', 'acceleration'] == 1
 
 
 def test_plan_that_cannot_be_clamped_is_outside_the_limits(monkeypatch):
@@ -147,6 +158,15 @@ def test_speed_grows_after_the_beginning():
     at_once = made.decide().trajectory.time_s_T
     made.begin()
     assert (made.decide().trajectory.time_s_T > at_once + 0.05).all()
+
+
+def test_chunks_of_the_policy_before_are_not_blended():
+    """Catches an arm that goes on partly by a checkpoint that was replaced."""
+    rules = Rules(blending='ensemble')
+    made = pilot(lambda observation: chunk(ramp(0.5, 0.8)), rules=rules)
+    made.sent(made.decide().trajectory)
+    made.take_over(lambda observation: chunk(ramp(0.5, 0.5)), Stopwatch())
+    np.testing.assert_allclose(made.decide().trajectory.position_TJ[-1], 0.5)
 
 
 def moved_pilot(position_J) -> Pilot:

@@ -111,6 +111,17 @@ def test_robot_goes_on_when_the_input_is_back(commanding, input):
     assert 'commanding' in driver.logged
 
 
+def test_a_short_hold_is_told(commanding):
+    """Catches a robot that stops for a moment, and a monitor that never learns why."""
+    driver, policy = commanding
+    for _ in range(3):   # each would be over before the next second
+        hold_after(driver, lambda: driver.reads.update(gripper=np.nan), 'holding: unusable')
+        driver.reads.clear()
+        goes_on(driver)
+    assert sum('unusable joint_states' in str(status) for status in driver.diagnosed
+               if status.name.endswith('state')) >= 3
+
+
 def see_more(driver, policy) -> list:
     """Return the next observations planned from; the robot is commanded all the while."""
     seen, lines = watch(policy), len(driver.logged)

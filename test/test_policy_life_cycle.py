@@ -216,6 +216,7 @@ def test_shut_down_holds_and_is_quiet(commanding):
     """Catches a node that is shut down by its life cycle in mid-motion."""
     driver, policy = commanding
     hold_after(driver, policy.trigger_shutdown, 'holding: shut down')
+    wait_for_diagnosis(driver, 'shut down')
     wait_for(lambda: driver.count_publishers('joint_trajectory') == 0, 'the topic to go')
 
 

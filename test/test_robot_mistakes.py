@@ -57,7 +57,13 @@ MISTAKES = {  # what is replaced, by what; what the error must say
         'write -2.00015'),
     'degrees a second': (
         '{name: shoulder,', '{name: shoulder, velocity_rad_s: 171.9,',
-        'bench.yaml:6: .*got 171.9 rad/s, expected at most 50; .*write 3.0002'),
+        'bench.yaml:6: .*got 171.9 rad/s, expected at most 25; .*write 3.0002'),
+    'degrees a second of a slow arm': (
+        '{name: shoulder,', '{name: shoulder, velocity_rad_s: 45,',
+        'bench.yaml:6: .*got 45 rad/s, expected at most 25; .*write 0.785398'),
+    'degrees a second squared': (
+        SHOULDER, '{name: shoulder, acceleration_rad_s2: 859}',
+        r'bench.yaml:6: .*got 859 rad/s\^2, expected at most 300; .*write 14.9924'),
     'millimetres': (
         'lower_m: 0.1', 'lower_m: 100',
         'bench.yaml:7: .*got 100 m, expected at most 20; this looks like millimetres: write 0.1'),

@@ -130,6 +130,8 @@ def test_a_joint_of_a_transmission_does_not_count():
     ('', 'not XML'), ('hello', 'not XML'), ('<robot>', 'not XML'), ('<robot/>\ud800', 'not XML'),
     ('<mujoco/>', 'expected <robot>, got <mujoco>'),
     ('<robot/>', "the URDF has no joint 'shoulder'; it has \\[\\]"),
+    ('<robot xmlns:xacro="http://x">\n<xacro:include filename="arm.xacro"/></robot>',
+     r'this is xacro.*<xacro:include> \(line 2 of the URDF\); make one: xacro FILE'),
 ])
 def test_what_is_not_a_urdf_is_refused(text, complaint):
     """Catches a traceback of the XML reader, and a robot without limits."""

@@ -74,7 +74,7 @@ class Decider:
         if self._next is None:
             return
         self.policy, self._next = self._next, None
-        self.pilot.planner, self.pilot.stopwatch = self.policy.plan, self.policy.stopwatch
+        self.pilot.take_over(self.policy.plan, self.policy.stopwatch)
         self._read = None
         self.outlet.tell('info', f'checkpoint {self.policy.content_hash} has taken over')
 
@@ -152,6 +152,8 @@ class Decider:
             self.helm.interlock.hold('plan not sent', decision.refusal.text)
         elif not decision.refusal and self.helm.interlock.command():
             self.outlet.tell('info', 'commanding')
+        if decision.clamped and not decision.refusal:
+            self.outlet.tell('throttled warning', f'plan clamped: {decision.clamped}')
         if decision.refusal:
             self._plan_soon()
             self.outlet.tell('throttled error', f'plan not sent: {decision.refusal.text}')

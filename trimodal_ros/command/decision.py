@@ -73,11 +73,12 @@ class Refusal:
 
 
 class Outcome(NamedTuple):
-    """What may be sent of a plan, when that leaves what is commanded, and what was wrong."""
+    """What may be sent of a plan, when it leaves what is commanded, what was wrong or clamped."""
 
     trajectory: Trajectory | None = None
     begins_ns: int = 0
     refusal: Refusal = Refusal()
+    clamped: str = ''
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ class Decision:
     decided, by the clock.
     ``stages_ms``: 'transport' from the oldest image's stamp until the last one is here, 'wait'
     until it is decided on, 'convert', those of the model, 'check'; the commander adds 'publish'.
-    0 where it did not come to that.
+    0 where it did not come to that. ``clamped`` says which limit the plan left, where it was
+    followed as closely as the limits allow.
     """
 
     observation: Observation
@@ -104,3 +106,4 @@ class Decision:
     alignment: Mapping[str, float] = field(default_factory=dict)
     planned: Trajectory | None = None
     started_ns: int = 0
+    clamped: str = ''

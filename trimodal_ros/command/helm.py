@@ -31,7 +31,7 @@ class Helm:
     With ``dry_run`` nothing counts as commanded, but for what others command with
     ``follows_others``. ``holds`` counts them, and what others command: what was thought of before
     the last one must not be sent. To somebody who commands by hand it yields: until they give
-    back, only a stop is sent.
+    back, only a stop is sent. ``holds_begun`` counts those that were told.
     """
 
     def __init__(self, pilot: Pilot, interlock: Interlock, schedule: Schedule, outlet: Outlet,
@@ -41,7 +41,7 @@ class Helm:
                              'is gone on from in any case')
         self.pilot, self.interlock, self.schedule = pilot, interlock, schedule
         self.outlet, self.dry_run, self.follows_others = outlet, dry_run, follows_others
-        self.is_active, self.holds = False, 0
+        self.is_active, self.holds, self.holds_begun = False, 0, 0
 
     def send(self, trajectory: Trajectory, is_hold: bool) -> None:
         """Send a trajectory and note it as commanded."""
@@ -60,10 +60,12 @@ class Helm:
             self.is_active = True
 
     def end(self, reason: str) -> None:
-        """Brake if active, as the last that is sent."""
+        """Brake if active, as the last that is sent; it ends even where that can't be sent."""
         with self.pilot.lock:
-            self.hold(reason)
-            self.is_active = False
+            try:
+                self.hold(reason)
+            finally:
+                self.is_active = False
 
     def hold(self, what: str, reason: str = '') -> None:
         """Brake once; say why, when it is for something else than before."""
@@ -72,11 +74,16 @@ class Helm:
                 self._brake(what, reason)
 
     def stop_by(self, who: str, asks_on: bool = False, details: str = '') -> None:
-        """Stop whatever goes on, whoever commands, until somebody ends the stop."""
+        """
+        Stop whatever goes on, whoever commands, until somebody ends the stop.
+
+        An arm that rests elsewhere than it is commanded is told to stay where it is.
+        """
         with self.pilot.lock:
             self.interlock.stop(who, asks_on)
             if self.is_active:
-                self._brake(f'stopped by {who}', details)
+                is_away = not self.dry_run and bool(self.pilot.stray())
+                self._brake(f'stopped by {who}', details, is_away)
 
     def give_way(self) -> None:
         """Hold without a word to the robot: somebody commands it by hand."""
@@ -102,12 +109,16 @@ class Helm:
             if not self.dry_run:
                 self.pilot.overheard(trajectory)
 
-    def _brake(self, what: str, reason: str) -> None:
+    def _brake(self, what: str, reason: str, is_away: bool = False) -> None:
         self.holds += 1
-        if self.pilot.is_moving and not self.pilot.is_braking:
-            trajectory = self.pilot.hold()
-            if trajectory is not None:
-                self.send(trajectory, is_hold=True)
-        if self.interlock.hold(what, reason):
-            self.schedule.skip(self.pilot.observer.image_stamp_ns)
-            self.outlet.tell('warning', f'holding: {NotReady(what, reason)}')
+        is_new = self.interlock.hold(what, reason)  # first: no plan may follow if sending fails
+        try:
+            if is_away or (self.pilot.is_moving and not self.pilot.is_braking):
+                trajectory = self.pilot.hold()
+                if trajectory is not None:
+                    self.send(trajectory, is_hold=True)
+        finally:
+            if is_new:
+                self.holds_begun += 1
+                self.schedule.skip(self.pilot.observer.image_stamp_ns)
+                self.outlet.tell('warning', f'holding: {NotReady(what, reason)}')

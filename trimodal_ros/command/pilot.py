@@ -52,13 +52,20 @@ class Pilot(Arm):
         self.planner, self.stopwatch = planner, stopwatch or Stopwatch()
         self._blender = Blender(self.rules.blending, self.rules.prefix_steps)
         self._binary = BinaryGrippers(robot)
-        self.began_ns = -NS_PER_S * 3600
+        self.ramps_from_ns: int | None = -NS_PER_S * 3600  # None: from the first plan that is sent
         self._planned_for = ''
 
     def begin(self) -> None:
-        """Ramp in from now on."""
+        """Ramp in from the first plan that is sent: reading and thinking may take longer."""
         with self.lock:
-            self.began_ns = self.clock()
+            self.ramps_from_ns = None
+
+    def take_over(self, planner: Planner, stopwatch: Stopwatch) -> None:
+        """Let another plan from now on: chunks and scores of the one before say nothing of it."""
+        with self.lock:
+            self.planner, self.stopwatch = planner, stopwatch
+            self._blender.forget()
+            self.guard.forget()
 
     def decide(self) -> Decision:
         """
@@ -108,7 +115,7 @@ class Pilot(Arm):
         return Decision(observation, outcome.trajectory, outcome.refusal, stages_ms,
                         bool(outcome.refusal) and outcome.trajectory is not None,
                         outcome.begins_ns, {} if planned is None else planned.alignment, planned,
-                        started_ns)
+                        started_ns, outcome.clamped)
 
     def _command(self, planned: Trajectory, observation: Observation) -> Outcome:
         now_ns = self.clock()
@@ -174,23 +181,25 @@ class Pilot(Arm):
         planned = replace(planned, robot=self.robot)  # whose limits count, not the checkpoint's
         check_first_step(planned, measured_J, now_ns, rules.max_first_step_rad)
         planned = self._blender.blend(planned, observation.instruction, self.commanded, now_ns)
-        planned = ramp_in(planned, now_ns, self.began_ns, rules.ramp_s)
+        begins_ns = now_ns if self.ramps_from_ns is None else self.ramps_from_ns
+        planned = ramp_in(planned, now_ns, begins_ns, rules.ramp_s)
         lead = lead_in(self.commanded, now_ns, measured_J)
         planned = self._binary.snap(planned, lead)
         if rules.on_limit == 'clamp':
-            trajectory = self._clamp(planned, lead)
+            trajectory, clamped = self._clamp(planned, lead)
         else:
-            trajectory = join_chunk(planned, lead)
+            trajectory, clamped = join_chunk(planned, lead), ''
         self.check(with_start(trajectory, lead[0]))
-        return Outcome(trajectory, lead[-1].time_ns)
+        return Outcome(trajectory, lead[-1].time_ns, clamped=clamped)
 
-    def _clamp(self, planned: Trajectory, lead) -> Trajectory:
+    def _clamp(self, planned: Trajectory, lead) -> tuple[Trajectory, str]:
+        """Return what of a plan is within the limits, and what was not, '' where all is."""
         try:
-            return join_chunk(planned, lead)
-        except LimitError:
+            return join_chunk(planned, lead), ''
+        except LimitError as error:
             trajectory, events = clamp_chunk(planned, lead)
-            self.limit_events.update((event.joint, event.kind) for event in events)
-            return trajectory
+            self.limit_events.update({(event.joint, event.kind) for event in (error, *events)})
+            return trajectory, str(error)
 
     def sent(self, trajectory: Trajectory, is_hold: bool = False) -> None:
         """Note that a trajectory was published now."""
@@ -199,6 +208,8 @@ class Pilot(Arm):
             self._blender.sent(is_hold)
             if is_hold:
                 self._binary.forget()
+            elif self.ramps_from_ns is None:
+                self.ramps_from_ns = self.clock()
 
     def overheard(self, trajectory: Trajectory) -> None:
         """Note what somebody else published now: plans of before are not blended with it."""
@@ -210,7 +221,7 @@ class Pilot(Arm):
     def forget(self, seen_ns: int) -> Trajectory | None:
         """Forget all that bears a stamp, the instruction not; return a hold as an Arm does."""
         with self.lock:
-            self.began_ns = self.clock()  # of the time before, it would stretch the ramp
+            self.begin()  # of the time before, the ramp's beginning would stretch it
             self._blender.forget()
             self._binary.forget()
             self.guard.forget()

@@ -87,7 +87,8 @@ class Shadow:
     def _decide(self, other: Decision, commanded: CommandedMotion, told: Told) -> None:
         pilot, observation = self._pilot, other.observation
         self._behind_ns = self._helm.pilot.clock() - other.started_ns
-        pilot.commanded, pilot.began_ns = commanded, self._helm.pilot.began_ns
+        pilot.commanded = commanded
+        pilot.ramps_from_ns = self._helm.pilot.ramps_from_ns
         pilot.stopwatch.start()
         received_ns = observation.stamp_ns + round(1e6 * other.stages_ms['transport'])
         decision = pilot.in_time(pilot.judge(observation, received_ns, other.started_ns))

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import threading
+import traceback
 
 PATIENCE_S = 2.0  # for what is being done to return once the worker is told to end
 
@@ -76,5 +77,8 @@ class Worker:
             self._due.clear()
             if ends.is_set():
                 return
-            self._work()
+            try:
+                self._work()
+            except Exception:  # noqa: B902 - without this thread a node only looks alive
+                traceback.print_exc()
             self._is_working = False

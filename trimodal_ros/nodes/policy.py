@@ -102,7 +102,7 @@ class PolicyNode(LifecycleNode):
             lambda parameters: judge_change(parameters, self.commander is not None))
         self.create_subscription(String, 'robot_description', self._on_description, LATCHED_QOS)
         self._tells_stopped = self.create_publisher(Bool, 'stopped', LATCHED_QOS)
-        self._told_stopped = None
+        self._told_stopped, self._told_holds = None, 0
         self._tell_stopped()
         self.create_service(Trigger, '~/stop', self._on_stop)
         self.create_service(Trigger, '~/resume', self._on_resume)
@@ -172,6 +172,8 @@ class PolicyNode(LifecycleNode):
     def _supervise(self) -> None:
         self.commander.supervise()
         self._tell_stopped()
+        if self.commander.helm.holds_begun != self._told_holds:
+            self._diagnose()  # one that ends before the next second would not be told
 
     def _tell_stopped(self) -> None:
         """Tell a change of whether somebody has stopped the robot, who is not to be overridden."""
@@ -204,6 +206,7 @@ class PolicyNode(LifecycleNode):
 
     def on_deactivate(self, state: State) -> TransitionCallbackReturn:
         self.commander.stop('deactivated')
+        self._diagnose()
         self.commander.end_worker()
         return TransitionCallbackReturn.SUCCESS
 
@@ -215,16 +218,27 @@ class PolicyNode(LifecycleNode):
         self.close()
         return TransitionCallbackReturn.SUCCESS
 
+    def on_error(self, state: State) -> TransitionCallbackReturn:
+        """Let go of everything after a transition that failed half-way, to be configured anew."""
+        self.close()
+        return TransitionCallbackReturn.SUCCESS
+
     def close(self) -> None:
         """Brake, stop deciding, and let go of everything; safe in any state."""
-        commander = self.commander
-        if commander is not None:
-            was_active = commander.helm.is_active
-            commander.stop('shut down')
-            commander.end_worker()
-            if was_active:
-                self._command.wait_for_all_acked(LAST_WORD_S)
-        self._release()
+        try:
+            if self.commander is not None:
+                self._end()
+        finally:
+            self._release()
+
+    def _end(self) -> None:
+        was_active = self.commander.helm.is_active
+        self.commander.stop('shut down')
+        if was_active:
+            self._diagnose()
+        self.commander.end_worker()
+        if was_active:
+            self._command.wait_for_all_acked(LAST_WORD_S)
 
     def _release(self) -> None:
         if self.commander is not None and self.diagnostics.decisions:
@@ -281,10 +295,11 @@ class PolicyNode(LifecycleNode):
                                 self.commander.decider.policy.content_hash)
 
     def tell(self, level: str, text: str) -> None:
-        """Log; a 'throttled error' that begins alike at most once a second."""
+        """Log; 'throttled' ones that begin alike at most once a second."""
         self._voice.tell(level, text)
 
     def _diagnose(self) -> None:
+        self._told_holds = self.commander.helm.holds_begun
         self._diagnosis.publish(self.diagnostics.message(
             self.commander, qualified(self), self.listeners()))
 

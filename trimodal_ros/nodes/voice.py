@@ -28,15 +28,15 @@ class Voice:
         self._logger, self._told_at = logger, {}
 
     def tell(self, level: str, text: str) -> None:
-        """Log 'info', 'warning', 'error'; a 'throttled error' that begins alike once a second."""
-        if level == 'throttled error':
+        """Log 'info', 'warning', 'error'; 'throttled' ones that begin alike once a second."""
+        if level.startswith('throttled'):
             about, now = text.split(':')[0], time.monotonic()
             if now - self._told_at.get(about, -EVERY_S) < EVERY_S:
                 return
             self._told_at[about] = now
         if level == 'info':  # a line of its own for each: rclpy ties a line to its level
             self._logger.info(text)
-        elif level == 'warning':
+        elif level.endswith('warning'):
             self._logger.warning(text)
         else:
             self._logger.error(text)

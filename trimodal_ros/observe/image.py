@@ -20,8 +20,11 @@ A message is a sensor_msgs/Image, or a CompressedImage (JPEG or PNG) as recorder
 
 from __future__ import annotations
 
+import io
+
 import cv2
 import numpy as np
+import PIL.Image
 
 from ..spec import CameraSpec
 
@@ -100,14 +103,37 @@ def is_compressed(message) -> bool:
 
 def _decompress(message, name: str) -> np.ndarray:
     check_layout(message, name)
+    _check_header(message, name)
     try:
         image = cv2.imdecode(np.frombuffer(message.data, dtype=np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as error:  # such as one that says it is huge
+    except cv2.error as error:
         raise ImageError(f'camera {name!r}: {message.format!r}: {error}') from error
     if image is None:
-        raise ImageError(f'camera {name!r}: {len(message.data)} bytes of {message.format!r} are '
-                         'no image that can be decoded')
+        raise _undecodable(message, name)
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def _check_header(message, name: str) -> None:
+    """Raise ImageError for too many pixels, which a few bytes can ask for, before any is made."""
+    try:
+        with PIL.Image.open(io.BytesIO(message.data)) as image:
+            width, height = image.size
+    except PIL.UnidentifiedImageError as error:
+        raise _undecodable(message, name) from error
+    except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning, OSError,
+            ValueError, SyntaxError) as error:
+        raise ImageError(f'camera {name!r}: {message.format!r}: {error}') from error
+    _check_pixels(width, height, name)
+
+
+def _undecodable(message, name: str) -> ImageError:
+    return ImageError(f'camera {name!r}: {len(message.data)} bytes of {message.format!r} are '
+                      'no image that can be decoded')
+
+
+def _check_pixels(width: int, height: int, name: str) -> None:
+    if not 0 < height * width <= MAX_PIXELS:
+        raise ImageError(f'camera {name!r}: {width}x{height} px is not 1 to {MAX_PIXELS} pixels')
 
 
 def check_layout(message, name: str) -> None:
@@ -127,8 +153,7 @@ def check_layout(message, name: str) -> None:
     if message.encoding not in BYTES_PER_PIXEL:
         raise ImageError(f'camera {name!r}: encoding {message.encoding!r} is not one of '
                          f'{", ".join(BYTES_PER_PIXEL)}')
-    if not 0 < height * width <= MAX_PIXELS:
-        raise ImageError(f'camera {name!r}: {width}x{height} px is not 1 to {MAX_PIXELS} pixels')
+    _check_pixels(width, height, name)
     row_bytes = width * BYTES_PER_PIXEL[message.encoding]
     if step < row_bytes or len(message.data) != step * height:
         raise ImageError(f'camera {name!r}: {len(message.data)} bytes with step {step} do not '

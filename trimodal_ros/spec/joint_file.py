@@ -27,9 +27,12 @@ from .keys import at, check_keys, END_KEYS, JOINT_KEYS, UNIT_OF
 from .located import Located, Place
 from .urdf import urdf_limits, UrdfLimits
 
-MOST = {  # more than this is in another unit: position, velocity, what it looks like
-    'rad': (4 * math.pi, 50.0, 'degrees', math.pi / 180),
-    'm': (20.0, 20.0, 'millimetres', 0.001)}
+PER = {'position': '', 'velocity': '/s', 'acceleration': '/s^2'}
+MOST = {  # more than this is in another unit: that, and how much of ours it is
+    'rad': ({'position': 4 * math.pi, 'velocity': 25.0, 'acceleration': 300.0},
+            'degrees', math.pi / 180),
+    'm': ({'position': 20.0, 'velocity': 5.0, 'acceleration': 100.0}, 'millimetres', 0.001)}
+MOST_STROKE_M = 1.0     # of a gripper
 BINARY_KEYS = {'close_below', 'open_above', *END_KEYS}
 
 
@@ -84,14 +87,17 @@ def _check_gripper(file: Located, place: Place, what: str, known: dict) -> None:
 def _check_plausible(file: Located, place: Place, what: str, known: dict) -> None:
     for key, value in known.items():
         unit = UNIT_OF.get(key)
-        if unit not in MOST or LIMIT_KEYS.get(key, ('',))[0] == 'acceleration':
+        if unit not in MOST:
             continue
-        position, velocity, looks_like, factor = MOST[unit]
-        most = velocity if key.startswith('velocity') else position
+        all_most, looks_like, factor = MOST[unit]
+        kind = LIMIT_KEYS.get(key, ('',))[0]
+        kind = kind if kind in PER else 'position'
+        most = MOST_STROKE_M if kind == 'position' and unit == 'm' and known.get('gripper') \
+            else all_most[kind]
         if abs(value) > most:
-            per = '/s' if key.startswith('velocity') else ''
-            file.fault((*place, key), f'{what}: {key}: got {value} {unit}{per}, expected at most '
-                       f'{most:.4g}; this looks like {looks_like}: write {value * factor:.6g}')
+            file.fault((*place, key), f'{what}: {key}: got {value} {unit}{PER[kind]}, expected '
+                       f'at most {most:.4g}; this looks like {looks_like}: write '
+                       f'{value * factor:.6g}')
 
 
 def _limits(file: Located, place: Place, what: str, known: dict, unit: str,

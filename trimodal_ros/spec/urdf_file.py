@@ -62,6 +62,10 @@ def read_urdf(urdf: str) -> Element:
         raise SpecError(f'the URDF is not XML: {error}') from error
     if root.tag != 'robot':
         raise SpecError(f'not a URDF: expected <robot>, got <{root.tag}>')
+    macro = next((each for each in root.iter() if each.tag.startswith('xacro:')), None)
+    if macro is not None:
+        raise SpecError(f'this is xacro, not yet a URDF: <{macro.tag}>{line_of(macro)}; make one: '
+                        'xacro FILE > robot.urdf')
     return root
 
 

@@ -17,6 +17,7 @@ import fcntl
 import itertools
 import json
 import os
+from pathlib import Path
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ import sys
 import numpy as np
 import pytest
 
+from trimodal_ros.paths import shipped
 from trimodal_ros.record.episode import EpisodeError, EpisodeInfo
 from trimodal_ros.record.writer import EpisodeWriter
 from trimodal_ros.sim.collect import collect, Collection, SETTINGS_FILE
@@ -150,10 +152,9 @@ def collection(tmp_path) -> Collection:
     EpisodeWriter(out / 'seed_000001').close(EpisodeInfo('', '', 'demonstration', 'success'))
     for name in ('seed_000001.partial', 'seed_000077.partial', 'of_a_recorder.partial'):
         (out / name).mkdir()
-    scene, templates = tmp_path / 'scene.yaml', tmp_path / 'templates.txt'
-    for file in (scene, templates):
-        file.write_text(file.name)
-    made = Collection(out, scene, templates)
+    config = Path(shutil.copytree(shipped().scene.parents[1], tmp_path / 'config'))
+    made = Collection(out, config / 'scenes' / shipped().scene.name,
+                      config / 'instructions' / 'train.txt')
     (out / SETTINGS_FILE).write_text(json.dumps(made.settings()))
     return made
 
@@ -181,9 +182,14 @@ def test_episodes_of_other_settings_are_not_taken_for_ones_own(collection):
     """Catches episodes kept by their seed alone, though another scene or policy made them."""
     with pytest.raises(EpisodeError, match='with another noise; name another folder'):
         collect(replace(collection, noise=False), range(1, 2), workers=1)
-    collection.scene.write_text('a table moved by 5 cm')
-    with pytest.raises(EpisodeError, match='with another scene; '):
-        collect(collection, range(1, 2), workers=1)
+    for file, named in ((collection.scene, 'scene'),
+                        (collection.scene.parents[1] / 'robots' / 'so101.yaml', 'robot')):
+        before = file.read_text()
+        file.write_text(before.replace('fovy_deg: 36', 'fovy_deg: 37').replace(
+            'rate_hz: 10', 'rate_hz: 5'))
+        with pytest.raises(EpisodeError, match=f'with another {named}; '):
+            collect(collection, range(1, 2), workers=1)
+        file.write_text(before)
     (collection.out / SETTINGS_FILE).unlink()
     with pytest.raises(EpisodeError, match='nothing says what'):
         collect(collection, range(1, 2), workers=1)

@@ -62,8 +62,14 @@ class Collection:
         return self.out / f'seed_{seed:06d}'
 
     def settings(self) -> dict:
-        """Return what makes an episode of a seed what it is, files by their hashes."""
-        return {'scene': _digest(self.scene), 'templates': _digest(self.templates),
+        """
+        Return what makes an episode of a seed what it is, files by their hashes.
+
+        Of what the scene names, the robot counts with its limits and rates; models don't.
+        """
+        robot = json.dumps(read_scene(self.scene).robot.to_dict(), sort_keys=True)
+        return {'scene': _digest(self.scene.read_bytes()), 'robot': _digest(robot.encode()),
+                'templates': _digest(self.templates.read_bytes()),
                 'checkpoint': '' if self.checkpoint is None else content_hash(self.checkpoint),
                 'replan_steps': self.replan_steps, 'noise': self.noise,
                 'patience': None if self.patience is None else asdict(self.patience)}
@@ -102,8 +108,8 @@ def _note_settings(collection: Collection) -> None:
                            f'{", ".join(others)}; name another folder with --out')
 
 
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _record_all(collection: Collection, seeds: list[int], workers: int) -> None:

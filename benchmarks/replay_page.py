@@ -34,16 +34,16 @@ from trimodal_ros.evaluate.replay.frames import data_uri
 from trimodal_ros.evaluate.replay.page import write_replay_page
 from trimodal_ros.evaluate.replay.result import Result
 from trimodal_ros.evaluate.replay.stretches import CAMERAS, wanted_frames
-from trimodal_ros.paths import share_dir
+from trimodal_ros.paths import shipped
 from trimodal_ros.spec import RobotSpec
 
 REPLAN_S = 0.6             # between decisions of the made-up result
 HOUR = round(3600 / REPLAN_S)
 HEIGHT, WIDTH = 480, 640   # px of a frame
+SHIPPED = shipped().robot
 
 
-def page(robot: Path = share_dir() / 'config' / 'robots' / 'so101.yaml',  # noqa: B008
-         joints: int = 25, cameras: int = CAMERAS,
+def page(robot: Path = SHIPPED, joints: int = 25, cameras: int = CAMERAS,
          recordings: tuple[int, ...] = (1, 60, 240, 1000)) -> None:
     """
     Print the size of the page of an hour in one recording and in many.

@@ -34,7 +34,7 @@ from trimodal_ros.evaluate.replay import offline, recording
 from trimodal_ros.evaluate.replay.offline import Job, judge_recording, sentences_of
 from trimodal_ros.evaluate.replay.rehearsal import Rehearsal
 from trimodal_ros.evaluate.replay.station import Received, Settings
-from trimodal_ros.paths import share_dir
+from trimodal_ros.paths import shipped
 from trimodal_ros.plan.checkpoint import load_checkpoint
 from trimodal_ros.record.episode import find_episodes, read_metadata
 from trimodal_ros.record.messages import BAG_TYPES
@@ -43,7 +43,7 @@ from trimodal_ros.sim.demonstrate import record_episode
 from trimodal_ros.sim.robot import SimulatedRobot
 from trimodal_ros.spec import NS_PER_S, RobotSpec
 
-SHIPPED = share_dir() / 'models' / 'so101_tabletop'
+SHIPPED = shipped().checkpoint
 SENTENCES = ['put the {object} on the {place}']
 SEED = 1_000_000     # layouts that nothing was trained on
 EVERY_IMAGE_S = 0.1  # at 10 Hz

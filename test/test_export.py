@@ -243,3 +243,13 @@ def test_benchmark_names_the_fastest_and_the_missing(flow_checkpoint, flow_expor
     assert [row['p50'] for row in rows[:-1]] == sorted(row['p50'] for row in rows[:-1])
     assert all(row['off_rad'] < 1e-4 for row in rows[:-1])
     assert lines[-1] == f'fastest here: {rows[0]["way"]}' and 'not available here' in lines[-2]
+
+
+def test_a_fast_way_that_plans_something_else_is_not_named():
+    """Catches a provider that rounds, recommended for a robot."""
+    times = dict.fromkeys(('p50', 'p99', 'max'), 1.0)
+    lines = table([{'way': 'rounding', 'off_rad': 2e-4, **times},
+                   {'way': 'broken', 'off_rad': float('nan'), **times},
+                   {'way': 'equal', 'off_rad': 1e-5, **times}]).splitlines()
+    assert [line.endswith('not equal') for line in lines] == [False, True, True, False, False]
+    assert lines[-1] == 'fastest here: equal'

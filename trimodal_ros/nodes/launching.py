@@ -182,7 +182,8 @@ def make_node(settings: Settings, executable: str, topics: tuple[str, ...] = (),
     """
     given = {'use_sim_time': settings.is_on('use_sim_time'), **(parameters or {})}
     files = [settings['params_file']] if settings['params_file'] else []
-    enclave = ['--enclave', settings['enclave']] if settings['enclave'] else []
+    ours = package == PACKAGE   # another's node is to have no rights of ours
+    enclave = ['--enclave', settings['enclave']] if ours and settings['enclave'] else []
     renamed = [(topic, settings[argument_of(topic)]) for topic in topics]
     return node_class(**{
         'package': package, 'executable': executable, 'name': executable,

@@ -91,10 +91,17 @@ class Bench(Node):
 
 
 class Controller(Node):
-    """What subscribes to trajectories, with parameters as a joint_trajectory_controller has."""
+    """
+    What subscribes to trajectories, with parameters as a joint_trajectory_controller has.
 
-    def __init__(self, durability=DurabilityPolicy.VOLATILE, **changes):
+    ``active`` tells whether it sends its state, None of one that has no topic for that.
+    """
+
+    def __init__(self, durability=DurabilityPolicy.VOLATILE, active=None, **changes):
         super().__init__('jtc')
+        if active is not None:
+            state = self.create_publisher(JointState, '~/controller_state', 10)
+            self.create_timer(0.02, lambda: active and state.publish(JointState()))
         for name, value in {**CONTROLLER, **changes}.items():
             self.declare_parameter(name, value)
         qos = QoSProfile(depth=1, durability=durability)
@@ -158,6 +165,16 @@ def test_how_the_controller_is_set_is_seen(ros, yaml, tmp_path):
         'QoS': 'error', 'joints': 'error', 'interpolate_from_desired_state': 'error',
         'allow_nonzero_velocity_at_trajectory_end': 'warning', 'cmd_timeout': 'warning',
         'constraints': 'warning'}
+
+
+def test_whether_the_controller_is_active_is_seen(ros, yaml, tmp_path):
+    """Catches an inactive controller, which subscribes and answers as any, and plays nothing."""
+    with bench(active=True):
+        assert check(yaml, tmp_path) == (True, [])
+    with bench(active=False):
+        passed, [finding] = check(yaml, tmp_path, '--timeout', '4')
+    assert not passed and finding['about'] == 'active', finding
+    assert 'switch_controllers --activate jtc' in finding['change']
 
 
 def test_limits_are_compared_with_the_description(ros, tmp_path):

@@ -67,6 +67,63 @@ def test_what_no_graph_tells_is_refused_until_it_is_filled_in(tmp_path):
         read_robot_file(tmp_path / 'first.yaml')
 
 
+def players(*names: str, joints=('shoulder', 'rail'), **changes) -> Seen:
+    """Return a graph on which these play joints, those called scaled in scaled time."""
+    return graph(
+        streams={f'/{CAMERA}': images(), CAMERA: Stream()},
+        subscribers={COMMANDS: [], **{f'/{name}/joint_trajectory': [
+            Endpoint(f'/{name}', TRAJECTORY)] for name in names}},
+        parameters={f'/{name}': {**CONTROLLER, 'joints': list(joints), **({
+            'speed_scaling_interface_name': 'speed_scaling/factor'} if 'scaled' in name else {}),
+            **changes.get(name, {})} for name in names})
+
+
+def read_draft(seen: Seen, folder):
+    """Return the text of a draft and the robot that it is read as."""
+    text, _ = draft(seen, 'first.urdf')
+    (folder / 'first.urdf').write_text(seen.description)
+    (folder / 'first.yaml').write_text(text)
+    return text, read_robot_file(folder / 'first.yaml').robot
+
+
+def test_of_controllers_with_the_same_joints_one_is_kept(tmp_path):
+    """Catches each joint written twice, where a driver loads a plain and a scaled controller."""
+    text, robot = read_draft(players('a_scaled', 'plain', 'z_other'), tmp_path)
+    assert robot.joint_names == ('shoulder', 'rail')
+    assert [group.name for group in robot.controllers] == ['plain']
+    told = [line for line in text.splitlines() if line.startswith('# CHECK: ')]
+    assert told == [
+        '# CHECK: a_scaled plays the same joints; a_scaled/joint_trajectory is left out, as it '
+        'plays in scaled time: have plain active, not it',
+        '# CHECK: z_other plays the same joints; z_other/joint_trajectory is left out: have plain '
+        'active, not it']
+
+
+def test_a_joint_that_is_lost_with_a_controller_is_told(tmp_path):
+    """Catches a joint that is in no YAML, with nothing said of it."""
+    text, robot = read_draft(players('arm', 'both', arm={'joints': ['shoulder']}), tmp_path)
+    assert robot.joint_names == ('shoulder',)
+    assert 'both plays the same joints; both/joint_trajectory is left out; rail with it' in text
+
+
+@pytest.mark.parametrize('description, name, told, keys', [
+    (URDF.replace('velocity="0.5"', 'velocity="0"'), 'rail',
+     "FILL IN: joint 'rail': velocity 0.0 in the URDF, must be above 0 (line 5 of the URDF); "
+     'write the real one there', 'lower_m: , upper_m: , velocity_m_s: , acceleration_m_s2: '),
+    (URDF.replace(' velocity="3"', ''), 'shoulder',
+     "FILL IN: joint 'shoulder': velocity 'missing' in the URDF is not a number (line 3 of the "
+     'URDF); write one there', 'lower_rad: '),
+    (URDF.replace('"rail"', '"slide"'), 'rail', "FILL IN: the URDF has no joint 'rail'; it has "
+     "['shoulder', 'slide']; name one of these", 'lower_rad: '),
+], ids=['zero', 'missing', 'no such joint'])
+def test_a_joint_that_the_urdf_spoils_is_to_be_filled_in(description, name, told, keys):
+    """Catches one bad joint of a URDF that leaves a user without any YAML."""
+    text, to_fill_in = draft(found_by_itself(description=description), 'first.urdf')
+    [line] = [line for line in text.splitlines() if f'name: {name},' in line]
+    assert to_fill_in == 1 and f'name: {name}, {keys}' in line and told in line
+    assert text.count('  - {name: ') == 2
+
+
 HAND = """<joint name="a" type="prismatic">
 <limit lower="0" upper="0.04" velocity="0.1" effort="1"/></joint>
 <joint name="b" type="prismatic"><mimic joint="a" multiplier="-1"/>

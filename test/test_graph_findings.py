@@ -172,6 +172,33 @@ SPOILT = {  # the graph; severity, part, about, what is found, and what the chan
     'controller that does not answer': (
         graph(parameters={'/jtc': None}), 'warning', 'controller joint_trajectory_controller',
         'parameters', '/jtc has none', 'give --timeout more'),
+    'recorder in place of a controller': (
+        graph(parameters={'/jtc': {'use_sim_time': False}}), 'error',
+        'controller joint_trajectory_controller', 'subscriber', 'nothing plays it: /jtc has none',
+        'spawn the joint_trajectory_controller'),
+    'recorder beside one that does not answer': (
+        graph(subscribers={COMMANDS: [Endpoint('/bag', TRAJECTORY), Endpoint('/jtc', TRAJECTORY)]},
+              parameters={'/bag': {'use_sim_time': False}, '/jtc': None}), 'warning',
+        'controller joint_trajectory_controller', 'parameters', '/bag, /jtc has none',
+        'give --timeout more'),
+    'controllers of other names below one node': (
+        graph(parameters={'/jtc': {'left.joints': ['shoulder', 'rail']}}), 'warning',
+        'controller joint_trajectory_controller', 'parameters', '/jtc has none', 'look at its'),
+    'inactive controller': (
+        graph(active={'/jtc': False}), 'error', 'controller joint_trajectory_controller', 'active',
+        'nothing came on /jtc/controller_state in 2.0 s', 'switch_controllers --activate jtc'),
+    'controller whose state can not be read': (
+        graph(found={'/jtc/controller_state': 'control_msgs/msg/State'}), 'note',
+        'controller joint_trajectory_controller', 'active', 'is not checked: control_msgs',
+        'list_controllers'),
+    'controller in scaled time': (
+        jtc(speed_scaling_interface_name='speed_scaling/speed_scaling_factor'), 'warning',
+        'controller joint_trajectory_controller', 'speed_scaling_interface_name',
+        'speed_scaling/speed_scaling_factor', '--activate joint_trajectory_controller'),
+    'efforts without gains': (
+        jtc(command_interfaces=['effort'], **{'gains.shoulder.p': 600.0, 'gains.rail.p': 0.0}),
+        'error', 'controller joint_trajectory_controller', 'gains', 'no p for rail',
+        'set gains.rail.p in the parameters of /jtc'),
     'controller of other joints': (
         jtc(joints=['shoulder', 'wrist']), 'error', 'controller joint_trajectory_controller',
         'joints', 'it lacks rail and it has wrist besides', 'in the YAML'),
@@ -217,6 +244,18 @@ def test_what_is_wrong_is_found_and_nothing_else(case):
     assert text in finding.found and change in finding.change
     assert finding.reason or severity == 'note' or 'URDF' in finding.about
     assert has_errors([finding]) == (severity == 'error')
+
+
+@pytest.mark.parametrize('seen', [
+    graph(active={'/jtc': True}, found={'/jtc/controller_state': 'control_msgs/msg/State'}),
+    jtc(speed_scaling_interface_name=''), jtc(command_interfaces=['position', 'effort']),
+    jtc(command_interfaces=['effort'], **{'gains.shoulder.p': 6.0, 'gains.rail.p': 6.0}),
+    graph(subscribers={COMMANDS: [Endpoint('/bag', TRAJECTORY), Endpoint('/jtc', TRAJECTORY)]},
+          parameters={'/bag': {'use_sim_time': False}}),
+], ids=['active', 'unscaled', 'positions too', 'efforts with gains', 'recorder beside it'])
+def test_controllers_that_will_do_are_not_complained_of(seen):
+    """Catches a check that cries wolf: of a recorder that listens in, or of gains not used."""
+    assert found(seen) == []
 
 
 def test_parameters_may_be_below_the_name_of_a_controller():

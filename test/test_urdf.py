@@ -104,7 +104,7 @@ def test_a_bound_left_out_is_zero():
     (joint('elbow', lower=1, upper=-1), "joint 'elbow': .* do not overlap"),
     (joint('elbow', lower=None, upper=None), r"'elbow': .* \[0.0, 0.0\] rad in the URDF do not"),
     (joint('elbow', velocity=None), "joint 'elbow': velocity 'missing' in the URDF"),
-    (joint('elbow', velocity=0), "joint 'elbow': velocity 0.0 in the URDF, must be above 0"),
+    (joint('elbow', velocity=0), 'velocity 0.0 in the URDF, must be above 0.*; write the real'),
     (joint('elbow', 'continuous', velocity=0), 'velocity 0.0 in the URDF, must be above 0'),
     (joint('elbow', velocity='${fast}'), "joint 'elbow': velocity '\\${fast}' in the URDF"),
     (joint('elbow', upper='nan'), "joint 'elbow': upper 'nan' in the URDF is not a number"),

@@ -28,11 +28,12 @@ import numpy as np
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
+from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 from std_msgs.msg import String
 
 from .graph_parameters import ParameterReader
-from .message_types import import_message
+from .message_types import import_message, MessageTypeError
 from .ros import LATCHED_QOS, now_ns, SENSOR_QOS
 from ..observe.image import decode_image, ImageError, to_rgb
 from ..observe.joints import decode_joints, JointStateError
@@ -40,6 +41,7 @@ from ..observe.stamp import stamp_ns
 from ..progress import progress_bar
 from ..spec import RobotSpec
 from ..spec.graph.seen import (
+    CONTROLLER_STATE,
     DESCRIPTION,
     Endpoint,
     IMAGES,
@@ -84,6 +86,8 @@ class Look:
         self._streams: dict[str, Stream] = {}
         self._newest: dict[str, object] = {}
         self._readers: dict[str, ParameterReader] = {}
+        self._active: dict[str, bool] = {}
+        self._states: dict[str, Subscription] = {}
         self._description = ''
         node.create_subscription(String, DESCRIPTION, self._on_description, LATCHED_QOS)
 
@@ -123,8 +127,25 @@ class Look:
             for each in self._subscribers(topic):
                 if each.node not in self._readers:
                     self._readers[each.node] = ParameterReader(self._node, each.node)
-        for reader in self._readers.values():
+        for node, reader in self._readers.items():
             reader.step()
+            if self._robot is not None:
+                self._follow_state(node)
+
+    def _follow_state(self, node: str) -> None:
+        """Await the first state of a controller, which sends it for each step while active."""
+        topic = f'{node}/{CONTROLLER_STATE}'
+        publishers = self._publishers(topic)
+        if self._active.get(node) and node in self._states:
+            self._node.destroy_subscription(self._states.pop(node))
+        elif publishers and node not in self._active:
+            try:
+                kind = import_message(publishers[0].type)
+            except MessageTypeError:   # of control_msgs, which only a machine with a robot has
+                return
+            self._active[node] = False
+            self._states[node] = self._node.create_subscription(
+                kind, topic, lambda _: self._active.update({node: True}), SENSOR_QOS)
 
     def _has_enough(self) -> bool:
         topics = self._topics()
@@ -132,6 +153,7 @@ class Look:
         return (all(self._is_settled(topic, kind) for topic, kind in topics.streams.items())
                 and all(self._subscribers(topic) for topic in topics.commands)
                 and all(reader.done for reader in self._readers.values())
+                and all(self._active.values())
                 and bool(self._description or not awaits_urdf))
 
     def _is_settled(self, topic: str, kind: str) -> bool:
@@ -162,7 +184,7 @@ class Look:
             seconds, {topic: self._publishers(topic) for topic in named},
             {topic: self._subscribers(topic) for topic in topics.commands}, self._streams,
             {node: reader.values for node, reader in self._readers.items()}, self._found(),
-            self._description, self._node.get_namespace())
+            self._description, self._node.get_namespace(), self._active)
 
     # -- messages
 

@@ -48,7 +48,7 @@ def movable_joint(joints: dict[str, Element], name: str) -> Element:
     """Return a joint that can be commanded; raises SpecError for one that isn't there or can't."""
     joint = joints.get(name)
     if joint is None:
-        raise SpecError(f'the URDF has no joint {name!r}; it has {sorted(joints)}')
+        raise _not_there(joints, name)
     if joint.get('type') not in MOVABLE:
         raise SpecError(f'joint {name!r}: its type in the URDF is {joint.get("type")!r}, '
                         f'expected one of {MOVABLE}{line_of(joint)}; leave it out')
@@ -77,7 +77,7 @@ def urdf_limits(joints: dict[str, Element], name: str, driven: Sequence[Finger])
     elements = [joints.get(finger.joint) for finger in driven]
     missing = [finger.joint for finger, element in zip(driven, elements) if element is None]
     if missing:
-        raise SpecError(f'the URDF has no joint {missing[0]!r}; it has {sorted(joints)}')
+        raise _not_there(joints, missing[0])
     each = [_scaled(_limits(name, element), finger.factor)
             for finger, element in zip(driven, elements)]
     units = {limits.unit for limits in each}
@@ -87,6 +87,11 @@ def urdf_limits(joints: dict[str, Element], name: str, driven: Sequence[Finger])
                       _most(min, (limits.upper for limits in each)),
                       _most(min, (limits.velocity for limits in each)),
                       _most(min, (limits.acceleration for limits in each)))
+
+
+def _not_there(joints: dict[str, Element], name: str) -> SpecError:
+    return SpecError(f'the URDF has no joint {name!r}; it has {sorted(joints)}; name one of '
+                     'these, leave it out, or add it to the URDF')
 
 
 def _most(which, values) -> float | None:
@@ -162,7 +167,7 @@ def _number(name: str, limit: Element, key: str, default: str = '0') -> float:
         value = math.nan
     if math.isnan(value):
         raise SpecError(f'joint {name!r}: {key} {text!r} in the URDF is not a number'
-                        f'{line_of(limit)}')
+                        f'{line_of(limit)}; write one there')
     return value
 
 
@@ -170,5 +175,6 @@ def _positive(name: str, limit: Element, key: str) -> float:
     value = _number(name, limit, key, default='missing')
     if not value > 0:
         raise SpecError(f'joint {name!r}: {key} {value} in the URDF, must be above 0'
-                        f'{line_of(limit)}')
+                        f'{line_of(limit)}; write the real one there, the YAML can only tighten '
+                        'it')
     return value

@@ -25,7 +25,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
 from .finding import Finding
-from .seen import Seen, TRAJECTORY
+from .seen import CONTROLLER_STATE, Seen, TRAJECTORY
 from ..controller import CONTROLLER_RULES, ControllerSpec
 from ..robot import RobotSpec
 
@@ -41,8 +41,8 @@ WANTED = {  # parameter: severity of another value than CONTROLLER_RULES has, wh
 INTERFACES = {   # of which one must be there
     'command_interfaces': ('position', 'effort'),   # effort: positions are followed by its gains
     'state_interfaces': ('position',)}
-NAMES = ('joints', *INTERFACES, *WANTED, 'cmd_timeout')   # and all below constraints
 CONSTRAINTS = 'constraints.'
+SCALING = 'speed_scaling_interface_name'
 
 
 def parameters_of(parameters: Mapping, controller: str) -> dict:
@@ -102,24 +102,57 @@ def _parameters(part: str, robot: RobotSpec, group: ControllerSpec, seen: Seen,
     own = {node: parameters_of(seen.parameters.get(node) or {}, group.name) for node in nodes}
     controllers = [node for node, parameters in own.items() if parameters]
     if not controllers:
-        yield Finding('warning', part, 'parameters', f'{", ".join(nodes)} has none of a '
-                      'joint_trajectory_controller, or does not answer', '',
-                      'how it plays trajectories can not be checked',
-                      'give --timeout more, or look at its parameters yourself '
-                      '(doc/explanation/safety.md)')
+        yield _unplayed(part, seen, nodes)
         return
     if len(controllers) > 1:
         yield Finding('error', part, 'subscriber', f'{", ".join(controllers)} all play it', 'one',
                       'two controllers on the same commands', 'give each a topic of its own')
     for node in controllers:
         yield Finding('ok', part, 'subscriber', f'{node} on {group.topic}')
+        yield from _active(part, node, seen)
         yield from _judge(part, node, robot, group, own[node])
+
+
+def _unplayed(part: str, seen: Seen, nodes: list[str]) -> Finding:
+    """Return what to say of subscribers that have no parameters of the controller."""
+    told = [seen.parameters.get(node) for node in nodes]
+    names = [name for parameters in told for name in parameters or ()]
+    if None in told or any(name.endswith('.joints') for name in names):
+        return Finding('warning', part, 'parameters', f'{", ".join(nodes)} has none of a '
+                       'joint_trajectory_controller, or does not answer', '',
+                       'how it plays trajectories can not be checked',
+                       'give --timeout more, or look at its parameters yourself '
+                       '(doc/explanation/safety.md)')
+    return Finding('error', part, 'subscriber', f'nothing plays it: {", ".join(nodes)} has none '
+                   'of the parameters of a joint_trajectory_controller',
+                   'a joint_trajectory_controller',
+                   'a recorder or Foxglove only listens: what is sent moves nothing',
+                   'spawn the joint_trajectory_controller on this topic, and activate it; a node '
+                   'of yours that plays trajectories declares its parameters')
+
+
+def _active(part: str, node: str, seen: Seen) -> Iterator[Finding]:
+    """Yield whether it plays what it hears; nothing of one that has no topic to tell it."""
+    if seen.active.get(node):
+        yield Finding('ok', part, 'active', f'{node}/{CONTROLLER_STATE} comes')
+    elif node in seen.active:
+        yield Finding('error', part, 'active', f'nothing came on {node}/{CONTROLLER_STATE} in '
+                      f'{seen.seconds:.1f} s', 'an active controller',
+                      'an inactive one hears trajectories and plays none',
+                      'ros2 control switch_controllers --activate '
+                      f'{node.rpartition("/")[2]}; if it is active, give --timeout more')
+    elif f'{node}/{CONTROLLER_STATE}' in seen.found:
+        yield Finding('note', part, 'active', 'whether it is active is not checked: '
+                      f'{seen.found[f"{node}/{CONTROLLER_STATE}"]} could not be listened to', '',
+                      'an inactive one hears trajectories and plays none',
+                      'look at ros2 control list_controllers')
 
 
 def _judge(part: str, node: str, robot: RobotSpec, group: ControllerSpec,
            parameters: Mapping) -> Iterator[Finding]:
     yield _joints(part, robot, group, parameters['joints'])
     yield from _interfaces(part, parameters)
+    yield from _gains(part, node, parameters)
     for name, (severity, reason) in WANTED.items():
         got, value = parameters.get(name), CONTROLLER_RULES[name]
         if got == value:
@@ -129,6 +162,7 @@ def _judge(part: str, node: str, robot: RobotSpec, group: ControllerSpec,
                           f'set {name}: {str(value).lower()} in the parameters of {node} and '
                           'start it anew')
     yield from _timing(part, node, parameters)
+    yield from _scaling(part, node, parameters)
 
 
 def _joints(part: str, robot: RobotSpec, group: ControllerSpec, theirs) -> Finding:
@@ -154,6 +188,34 @@ def _interfaces(part: str, parameters: Mapping) -> Iterator[Finding]:
             yield Finding('error', part, name, ', '.join(got) or 'none', ' or '.join(usable),
                           'positions are what is planned, checked and sent',
                           f'set {name}: [position] and use hardware that has it')
+
+
+def _gains(part: str, node: str, parameters: Mapping) -> Iterator[Finding]:
+    """Yield whether efforts, where nothing else is commanded, follow positions."""
+    interfaces = parameters.get('command_interfaces') or []
+    if 'effort' not in interfaces or 'position' in interfaces:
+        return
+    missing = [name for name in parameters['joints']
+               if not (parameters.get(f'gains.{name}.p') or 0.0) > 0]
+    if missing:
+        yield Finding('error', part, 'gains', f'no p for {", ".join(missing)}',
+                      'gains.JOINT.p above 0 for each joint',
+                      'efforts follow positions by their gains: without, the arm sags',
+                      f'set {", ".join(f"gains.{name}.p" for name in missing)} in the parameters '
+                      f'of {node}')
+    else:
+        yield Finding('ok', part, 'gains', 'p of each joint is above 0')
+
+
+def _scaling(part: str, node: str, parameters: Mapping) -> Iterator[Finding]:
+    if not parameters.get(SCALING):
+        return
+    yield Finding('warning', part, SCALING, parameters[SCALING], 'none',
+                  'whenever the robot scales its speed, trajectories are played later than the '
+                  'times that they are stamped with',
+                  'name the plain joint_trajectory_controller and its topic in the YAML, and have '
+                  'it active in place of this one: ros2 control switch_controllers --deactivate '
+                  f'{node.rpartition("/")[2]} --activate joint_trajectory_controller')
 
 
 def _timing(part: str, node: str, parameters: Mapping) -> Iterator[Finding]:

@@ -20,10 +20,11 @@ What nobody told is marked FILL IN and refused until it is; what was guessed is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
-from .controllers import parameters_of
+from .controllers import parameters_of, SCALING
 from .draft_joints import joint_lines, urdf_elements
 from .seen import IMAGES, JOINT_STATES, Seen
 from ..camera import COMPRESSED_SUFFIX
@@ -39,6 +40,15 @@ SUFFIXES = (COMPRESSED_SUFFIX, '/image_raw', '/image_rect_color', '/image_rect',
             '/image', '/color')
 
 
+class Player(NamedTuple):
+    """What plays trajectories; ``is_scaled`` in a time of its own."""
+
+    topic: str
+    name: str
+    joints: list[str]
+    is_scaled: bool
+
+
 def draft(seen: Seen, urdf: str) -> tuple[str, int]:
     """
     Return the YAML, and how many places are to be filled in.
@@ -47,7 +57,8 @@ def draft(seen: Seen, urdf: str) -> tuple[str, int]:
     there are no joints or no cameras to write of.
     """
     elements, name = urdf_elements(seen.description)
-    controllers = _controllers(seen)
+    players = _players(seen)
+    kept = _kept(players)
     lines = [f'# Written from a graph by trimodal_ros.spec; look at every {FILL_IN} and CHECK.',
              '# doc/reference/robot.md has every key.']
     if not seen.description:
@@ -58,30 +69,45 @@ def draft(seen: Seen, urdf: str) -> tuple[str, int]:
         lines.append(f'urdf: {urdf}    # from robot_description: limits left out here are its')
     lines += [f'rate_hz: {RATE_HZ}      # CHECK: steps of a chunk a second, as you train for',
               f'horizon: {HORIZON}      # CHECK: steps of a chunk', *_joint_rate(seen), 'joints:']
-    commanded = [name for _, joints in controllers.values() for name in joints]
+    commanded = [name for player in kept for name in player.joints]
     lines += joint_lines(commanded or _measured(seen, elements), elements)
-    lines += _controller_lines(controllers, seen)
+    lines += _controller_lines(kept, seen)
+    lines += [_left_out(player, kept, seen) for player in players if player not in kept]
     lines += ['cameras:      # width, height: CHECK, what the policy sees, px', *_cameras(seen)]
     text = '\n'.join(lines) + '\n'
     return text, text.count(FILL_IN) - 1
 
 
-def _controllers(seen: Seen) -> dict[str, tuple[str, list[str]]]:
-    """Return name and joints of what plays trajectories, by topic."""
+def _players(seen: Seen) -> list[Player]:
+    """Return what plays trajectories, one a topic."""
     found = {}
     for topic, subscribers in sorted(seen.subscribers.items()):
         for node in sorted({each.node for each in subscribers}):
-            for name, joints in _of_node(topic, node, seen.parameters.get(node) or {}):
-                found.setdefault(topic, (name, joints))
-    return found
+            for player in _of_node(topic, node, seen.parameters.get(node) or {}):
+                found.setdefault(topic, player)
+    return list(found.values())
 
 
-def _of_node(topic: str, node: str, parameters: Mapping) -> Iterator[tuple[str, list[str]]]:
+def _of_node(topic: str, node: str, parameters: Mapping) -> Iterator[Player]:
     if 'joints' in parameters:
-        yield node.rpartition('/')[2], list(parameters['joints'])
+        yield _player(topic, node.rpartition('/')[2], parameters)
     for name in (key.removesuffix('.joints') for key in parameters if key.endswith('.joints')):
         if name in topic or len([key for key in parameters if key.endswith('.joints')]) == 1:
-            yield name, list(parameters_of(parameters, name)['joints'])
+            yield _player(topic, name, parameters_of(parameters, name))
+
+
+def _player(topic: str, name: str, parameters: Mapping) -> Player:
+    return Player(topic, name, list(parameters['joints']), bool(parameters.get(SCALING)))
+
+
+def _kept(players: Sequence[Player]) -> list[Player]:
+    """Return players that share no joint, as a robot has them: unscaled ones first, by name."""
+    kept, played = [], set()
+    for player in sorted(players, key=lambda player: (player.is_scaled, player.name)):
+        if not played & set(player.joints):
+            kept.append(player)
+            played.update(player.joints)
+    return [player for player in players if player in kept]
 
 
 def _measured(seen: Seen, elements: Mapping[str, Element]) -> list[str]:
@@ -101,13 +127,23 @@ def _joint_rate(seen: Seen) -> list[str]:
     return [f'joint_states_hz: {TOLD * rate:.0f}    # CHECK: {rate:.0f} Hz came'] if rate else []
 
 
-def _controller_lines(controllers: Mapping[str, tuple], seen: Seen) -> Iterator[str]:
-    topics = [seen.relative(topic) for topic in controllers]
+def _controller_lines(players: Sequence[Player], seen: Seen) -> Iterator[str]:
+    topics = [seen.relative(player.topic) for player in players]
     if topics in ([], [TRAJECTORY_TOPIC]):
         return
     yield 'controllers:      # CHECK: who plays which joints, on which topic'
-    for topic, (name, joints) in zip(topics, controllers.values()):
-        yield f'  {name}: {{topic: {topic}, joints: [{", ".join(joints)}]}}'
+    for topic, player in zip(topics, players):
+        yield f'  {player.name}: {{topic: {topic}, joints: [{", ".join(player.joints)}]}}'
+
+
+def _left_out(player: Player, kept: Sequence[Player], seen: Seen) -> str:
+    """Return a comment on a player whose joints others have; only one of them can be active."""
+    others = [each for each in kept if set(each.joints) & set(player.joints)]
+    lost = [name for name in player.joints if all(name not in each.joints for each in kept)]
+    scaled = ', as it plays in scaled time' if player.is_scaled else ''
+    without = f'; {", ".join(lost)} with it, which nothing else plays' if lost else ''
+    return (f'# CHECK: {player.name} plays the same joints; {seen.relative(player.topic)} is left '
+            f'out{scaled}{without}: have {", ".join(each.name for each in others)} active, not it')
 
 
 def _cameras(seen: Seen) -> list[str]:

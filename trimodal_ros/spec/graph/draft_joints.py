@@ -20,8 +20,9 @@ from collections.abc import Mapping, Sequence
 import math
 from xml.etree.ElementTree import Element
 
+from ..errors import SpecError
 from ..gripper import Finger
-from ..joint import limit_key, LIMITS
+from ..joint import limit_key, LIMITS, Unit
 from ..urdf import urdf_limits, UrdfLimits
 from ..urdf_file import joints_of, read_urdf
 
@@ -42,21 +43,20 @@ def joint_lines(names: Sequence[str], elements: Mapping[str, Element]) -> list[s
     """
     Return a line for each joint; a finger that others mimic is their width.
 
-    Raises SpecError for joints that the URDF hasn't, or that can't be commanded.
+    A joint that the URDF hasn't, or whose limits there can't be used, is to be filled in.
     """
     return [_line(name, elements) for name in names]
 
 
 def _line(name: str, elements: Mapping[str, Element]) -> str:
     fingers = _fingers(name, elements)
-    limits = urdf_limits(elements, name, fingers) if elements else None
     parts = [f'name: {name}']
     if len(fingers) > 1:
         told = ', '.join(f'{finger.joint}: {finger.factor:g}' for finger in fingers)
         parts.append(f'gripper: parallel, fingers: {{{told}}}')
     elif any(word in name.lower() for word in GRIPPERS):
         parts.append('gripper: true')
-    given, remarks = _limits(limits)
+    given, remarks = _limits(name, fingers, elements)
     if len(fingers) > 1:
         remarks.append('CHECK: the width between the fingers; call it as you like')
     comment = f'    # {"; ".join(remarks)}' if remarks else ''
@@ -76,12 +76,26 @@ def _fingers(name: str, elements: Mapping[str, Element]) -> list[Finger]:
                                  for other, mimic in mimics)]
 
 
-def _limits(limits: UrdfLimits | None) -> tuple[list[str], list[str]]:
-    """Return keys that the URDF leaves open, and what to say of them."""
-    if limits is None:
-        keys = [limit_key(limit, 'rad') for limit in LIMITS]
-        return [f'{key}: ' for key in keys], [
+def _limits(name: str, fingers: Sequence[Finger],
+            elements: Mapping[str, Element]) -> tuple[list[str], list[str]]:
+    """Return the limits that have to be written, and what to say of them."""
+    if not elements:
+        return _unknown('rad'), [
             "FILL IN: the datasheet's limits (of a prismatic joint lower_m and so on)"]
+    try:
+        return _open(urdf_limits(elements, name, fingers))
+    except SpecError as error:
+        element = elements.get(name)
+        is_linear = element is not None and element.get('type') == 'prismatic'
+        return _unknown('m' if is_linear else 'rad'), [f'FILL IN: {" ".join(str(error).split())}']
+
+
+def _unknown(unit: Unit) -> list[str]:
+    return [f'{limit_key(limit, unit)}: ' for limit in LIMITS]
+
+
+def _open(limits: UrdfLimits) -> tuple[list[str], list[str]]:
+    """Return keys that the URDF leaves open, and what to say of them."""
     given, remarks = [], []
     for limit in LIMITS:
         value, key = getattr(limits, limit), limit_key(limit, limits.unit)

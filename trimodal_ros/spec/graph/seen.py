@@ -26,6 +26,7 @@ IMAGES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 JOINT_STATE = 'sensor_msgs/msg/JointState'
 TRAJECTORY = 'trajectory_msgs/msg/JointTrajectory'
 JOINT_STATES, INSTRUCTION, DESCRIPTION = 'joint_states', 'instruction', 'robot_description'
+CONTROLLER_STATE = 'controller_state'   # below a controller's name, sent while it is active
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ class Seen:
     A graph as it was for ``seconds``; topics by the names of the YAML, all others by their own.
 
     ``found`` has every topic on the graph by its full name, with its type. ``parameters`` are
-    those of the nodes that subscribe to trajectories, None for one that didn't answer.
+    those of the nodes that subscribe to trajectories, None for one that didn't answer. ``active``
+    tells whether such a node sent its state; one whose state can't be listened to is not in it.
     """
 
     seconds: float
@@ -93,6 +95,7 @@ class Seen:
     found: Mapping[str, str] = field(default_factory=dict)
     description: str = ''
     namespace: str = '/'
+    active: Mapping[str, bool] = field(default_factory=dict)
 
     def relative(self, topic: str) -> str:
         """

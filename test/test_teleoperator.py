@@ -131,6 +131,16 @@ def test_what_is_wrong_holds_until_the_stick_was_let_go(duet, fault):
     assert speed_J(duet)[0] > 0.3 and duet.teleoperator.reason == ''
 
 
+def test_joints_that_grow_too_old_meanwhile_hold(duet, monkeypatch):
+    """Catches a node that dies as the joints' age passes its limit between two looks at it."""
+    monkeypatch.setattr(duet.teleoperator.arm.observer, 'newest_position_J', lambda now_ns: None)
+    monkeypatch.setattr(duet.teleoperator, '_check', lambda: None)
+    duet.push(RIGHT)
+    duet.run_for(0.1)
+    assert any(text.startswith('holding: joint_states') for text in duet.person.told)
+    assert not speed_J(duet).any()
+
+
 def test_arm_that_is_blocked_is_held_where_it_is(duet):
     """Catches a command that runs away from an arm that something stops."""
     duet.push(RIGHT)

@@ -251,7 +251,10 @@ class Teleoperator:
     def _motion(self) -> Trajectory | None:
         """Return what is asked for, None for rest. Raises LimitError and NotReady."""
         arm, now_ns = self.arm, self.arm.clock()
-        lead = lead_in(arm.commanded, now_ns, arm.observer.newest_position_J(now_ns))
+        measured_J = arm.observer.newest_position_J(now_ns)
+        if measured_J is None and arm.commanded.reference(now_ns) is None:
+            raise NotReady('joint_states', 'none at hand to begin at')
+        lead = lead_in(arm.commanded, now_ns, measured_J)
         velocity_J = self.steering.velocity_J(self.hand.stick, lead, now_ns)
         if not velocity_J.any():
             return None

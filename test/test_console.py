@@ -22,6 +22,7 @@ import signal
 import subprocess
 import sys
 import termios
+import time
 from types import SimpleNamespace
 
 from graph import rclpy, wait_for  # noqa: F401 - it skips where there is no ROS
@@ -32,7 +33,7 @@ from recorder_graph import recorder_graph
 from diagnostic_msgs.msg import DiagnosticStatus
 from rich.console import Console
 
-from trimodal_ros.nodes.console import Desk
+from trimodal_ros.nodes.console import Desk, RecorderClient, SILENT_S
 from trimodal_ros.nodes.console_view import draw, Shown
 from trimodal_ros.nodes.decision_message import status
 from trimodal_ros.record.episode import find_episodes, read_info
@@ -134,6 +135,21 @@ def test_one_person_records_by_keys(ros, tmp_path):
     infos = [read_info(path) for path in find_episodes(tmp_path / 'out')]
     assert [info.outcome for info in infos] == ['success', 'failure', *['unknown'] * 3]
     assert {(info.instruction, info.operator) for info in infos} == {('put the cube down', 'Ada')}
+
+
+def test_what_was_told_before_an_answer_does_not_count(ros):
+    """Catches a console that is left by one q, as it takes the episode just begun for none."""
+    client = RecorderClient('recorder')
+    try:
+        client.episode, client._answered_at = 'out/episode_0007', time.monotonic()
+        for _ in range(3):   # sent before it began, and late
+            client._note_episode('')
+        assert client.episode == 'out/episode_0007'
+        client._answered_at -= SILENT_S
+        client._note_episode('')
+        assert client.episode == ''
+    finally:
+        client.close()
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -57,7 +57,7 @@ class RecorderClient:
     def __init__(self, recorder: str):
         self.recorder, self.answers = recorder, deque(maxlen=ANSWERS)
         self._statuses, self._heard_at, self.episode = {}, 0.0, ''
-        self._is_on_the_way = False   # what it told before it answered
+        self._answered_at = -SILENT_S
         self.node = rclpy.create_node(  # its name is never the same: nobody may ask it anything
             f'console_{os.getpid()}', start_parameter_services=False, parameter_overrides=[
                 Parameter('start_type_description_service', value=False)])
@@ -73,10 +73,14 @@ class RecorderClient:
                     if status.name.startswith(prefix)}
         if statuses:
             self._statuses, self._heard_at = statuses, time.monotonic()
-            if 'state' in statuses and not self._is_on_the_way:
+            if 'state' in statuses:
                 values = {item.key: item.value for item in statuses['state'].values}
-                self.episode = values.get('episode', '')
-            self._is_on_the_way = False
+                self._note_episode(values.get('episode', ''))
+
+    def _note_episode(self, told: str) -> None:
+        """Note what is recorded, unless it may have been told before the last answer."""
+        if told == self.episode or time.monotonic() - self._answered_at >= SILENT_S:
+            self.episode = told
 
     @property
     def statuses(self) -> dict:
@@ -94,7 +98,7 @@ class RecorderClient:
             response = future.result()
             if response.success and name != 'keep':   # known before it is told again, or shown
                 self.episode = response.message if name in ('start', 'redo') else ''
-                self._is_on_the_way = True
+                self._answered_at = time.monotonic()
             mark = '' if response.success else '! '
             self.answers.append(f'{mark}{name}: {response.message}')
         client.call_async(Trigger.Request()).add_done_callback(note)

@@ -47,7 +47,8 @@ from ..record.playing import is_sensor
 from ..record.selection import expand, read_selection
 from ..spec import RobotSpec
 
-ARGS = ['--ros-args', '-r', '__ns:=/opened', '--log-level', 'error']
+# No --log-level: it would outlive the context, and mute what comes after in this process.
+ARGS = ['--ros-args', '-r', '__ns:=/opened']
 
 
 @dataclass(frozen=True)

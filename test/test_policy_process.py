@@ -102,20 +102,22 @@ def test_process_that_is_killed_leaves_a_robot_that_comes_to_rest(
         assert_safe(driver)
 
 
-def test_process_told_to_end_holds_the_robot_and_only_then(moving_checkpoint, so101, tmp_path):
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_process_told_to_end_holds_the_robot_and_only_then(
+        moving_checkpoint, so101, tmp_path, number):
     """
     Catches an active policy that a superfluous request takes away from its robot.
 
-    And one that ends in mid-motion without a word: by SIGTERM; all signals that end a node are
-    tried on the recorder, which is run the same way.
+    And one that ends in mid-motion without a word.
     """
-    with commanding_process(moving_checkpoint, so101, tmp_path, 'policy_active') as (driver, pid):
-        client = driver.create_client(ChangeState, 'policy_active/change_state')
+    name = f'policy_active_{number.name}'
+    with commanding_process(moving_checkpoint, so101, tmp_path, name) as (driver, pid):
+        client = driver.create_client(ChangeState, f'{name}/change_state')
         wait_for(client.service_is_ready, 'the service')
         client.call_async(ChangeState.Request(
             transition=Transition(id=Transition.TRANSITION_ACTIVATE)))
         wait_for(lambda: any('transition refused' in line for line in driver.logged), 'an error')
         count = len(driver.trajectories)
         wait_for(lambda: len(driver.trajectories) > count + 1, 'the policy to go on')
-        hold = hold_after(driver, lambda: os.kill(pid, signal.SIGTERM), 'holding: shut down')
+        hold = hold_after(driver, lambda: os.kill(pid, number), 'holding: shut down')
         wait_for(lambda: np.allclose(driver.position_J, hold.points[-1].positions), 'rest')

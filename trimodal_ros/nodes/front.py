@@ -18,10 +18,9 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 import time
 
-from .private_graph import GraphError, NodeProcesses
+from .private_graph import command_of, GraphError, NodeProcesses
 
 POLL_S = 0.1
 
@@ -32,8 +31,7 @@ def work_in_front(processes: NodeProcesses, program: str | None) -> None:
 
     Raises GraphError when it fails or a node ends.
     """
-    front = subprocess.Popen(
-        [sys.executable, '-m', f'trimodal_ros.nodes.{program}']) if program else None
+    front = subprocess.Popen(command_of(program)) if program else None
     try:
         while front is None or front.poll() is None:
             processes.check()

@@ -83,6 +83,17 @@ def uninterrupted() -> Iterator[None]:
             signal.raise_signal(number)
 
 
+def command_of(module: str, *arguments: str) -> list[str]:
+    """
+    Return the command that runs a module of this room, and ends when the caller is gone.
+
+    Even one that was killed, which ends nothing itself: a robot would go on that nobody watches.
+    ``setpriv`` is Linux's own (util-linux); the caller's thread counts, so it is for the main one.
+    """
+    return ['setpriv', '--pdeathsig', 'TERM', sys.executable, '-m',
+            f'trimodal_ros.nodes.{module}', *arguments]
+
+
 class NodeProcesses:
     """Executables of this package, each in a process of its own; ended on leaving."""
 
@@ -94,8 +105,7 @@ class NodeProcesses:
     def start(self, executable: str, parameters: dict, node: str = '') -> None:
         """Start ``trimodal_ros.nodes.<executable>`` with parameters; its log goes to a file."""
         node = node or executable
-        command = [sys.executable, '-m', f'trimodal_ros.nodes.{executable}', '--ros-args',
-                   '-r', f'__node:={node}']
+        command = command_of(executable, '--ros-args', '-r', f'__node:={node}')
         for name, value in parameters.items():
             command += ['-p', f'{name}:={value}']
         environment = {**os.environ, 'ROS_LOG_DIR': str(self.log_dir),

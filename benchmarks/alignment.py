@@ -42,8 +42,9 @@ from trimodal_ros.plan.checkpoint import load_checkpoint
 from trimodal_ros.spec.topics import LABEL_TOPIC
 from trimodal_ros.train.batches import BatchSource
 from trimodal_ros.train.cache import open_frames
-from trimodal_ros.train.loop import train, TrainingSettings
+from trimodal_ros.train.loop import train
 from trimodal_ros.train.objective import TaskWeights
+from trimodal_ros.train.settings import TrainingSettings
 
 ROBOT = shipped().robot
 GALLERY = 1000

@@ -31,8 +31,9 @@ def pytest_configure(config):
     settings.register_profile('same each time', derandomize=True)
     settings.load_profile('same each time')
     os.environ.setdefault('MUJOCO_GL', 'egl')  # read when MuJoCo is imported, by whichever test
-    # In a shell's background SIGINT is ignored, here and by all that is started from here.
+    # Ignored in a shell's background and under nohup, here and by all that is started from here.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     try:
         from trimodal_ros.nodes.private_graph import enter_private_graph
     except ImportError:
@@ -162,7 +163,7 @@ def commanding(ros, moving_checkpoint, so101):
 
 def small_settings(episodes, **changes):
     from trimodal_ros.plan.policy import PolicyConfig
-    from trimodal_ros.train.loop import TrainingSettings
+    from trimodal_ros.train.settings import TrainingSettings
     values = {'steps': 2, 'batch_size': 4, 'policy': PolicyConfig(
         embed_dim=16, vision_width=32, motion_width=16), **changes}
     return TrainingSettings((str(episodes),), str(so101_yaml()), **values)

@@ -149,6 +149,13 @@ class Arm:
         if error_J is not None and np.abs(error_J).max() > MAX_SAG_RAD:
             self.commanded.clear()
 
+    def forget_what_is_over(self) -> None:
+        """Begin where the arm is, when nothing moves it any more and it was taken elsewhere."""
+        if not self.is_moving and self.stray():
+            self.commanded.clear()
+        else:
+            self.begin_where_the_arm_rests(self.clock())
+
     def _hold_at(self, measured_J: np.ndarray, now_ns: int,
                  left: JointReference | None) -> tuple[Trajectory, int]:
         lead = lead_in(CommandedMotion(self.robot), now_ns, measured_J)

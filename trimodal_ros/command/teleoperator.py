@@ -187,19 +187,12 @@ class Teleoperator:
         if wrong:
             raise NotReady('joy', wrong)
         if not self.is_on:
-            self._forget_what_is_over()
+            arm.forget_what_is_over()
         if not arm.is_known:
             raise NotReady('the arm moves', 'and nothing was heard of what it is commanded')
         stray = arm.stray()
         if stray:
             raise NotReady('an arm that is not where it is commanded', stray)
-
-    def _forget_what_is_over(self) -> None:
-        """Begin where the arm is, when nothing moves it any more and it was taken elsewhere."""
-        if not self.arm.is_moving and self.arm.stray():
-            self.arm.commanded.clear()
-        else:
-            self.arm.begin_where_the_arm_rests(self.arm.clock())
 
     # -- what goes out
 

@@ -39,7 +39,6 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode, State, TransitionCallbackReturn
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool, String
-from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from .checkpoint_loader import CheckpointLoader
@@ -68,6 +67,7 @@ from .ros import (
     run_node,
     SENSOR_QOS,
 )
+from .stop_services import offer_stop
 from .trajectory_topics import image_class, TrajectoryPublishers
 from .voice import Voice
 from ..command.commander import Commander
@@ -104,8 +104,7 @@ class PolicyNode(LifecycleNode):
         self._tells_stopped = self.create_publisher(Bool, 'stopped', LATCHED_QOS)
         self._told_stopped, self._told_holds = None, 0
         self._tell_stopped()
-        self.create_service(Trigger, '~/stop', self._on_stop)
-        self.create_service(Trigger, '~/resume', self._on_resume)
+        offer_stop(self, self._stop, self._resume)
         self._checkpoints = CheckpointLoader(self)
         self._progress, self.shadows = ProgressService(self), Shadows(self)
 
@@ -255,28 +254,22 @@ class PolicyNode(LifecycleNode):
     def _on_description(self, message: String) -> None:
         self._description = message.data
 
-    def _on_stop(self, request, response):
+    def _stop(self, who: str) -> None:
         if self.commander is not None:
-            self.commander.helm.stop_by('~/stop')
+            self.commander.helm.stop_by(who)
         else:
-            self._stopped.ask('~/stop')
+            self._stopped.ask(who)
         self._tell_stopped()
-        response.success, response.message = True, 'stopped; ~/resume lets it go on'
-        return response
 
-    def _on_resume(self, request, response):
-        try:
-            if self.commander is None:
-                self._stopped.end()
-            else:
-                self.commander.resume()
-            is_taken = self.commander is not None and self.commander.interlock.is_taken
-            response.success, response.message = True, (
-                'goes on when it is given back' if is_taken else 'goes on')
-        except ValueError as error:
-            response.success, response.message = False, str(error)
+    def _resume(self) -> str:
+        """Return what follows. Raises ValueError while a stop is asked for."""
+        if self.commander is None:
+            self._stopped.end()
+        else:
+            self.commander.resume()
         self._tell_stopped()
-        return response
+        is_taken = self.commander is not None and self.commander.interlock.is_taken
+        return 'goes on when it is given back' if is_taken else 'goes on'
 
     # -- the commander's outlet
 

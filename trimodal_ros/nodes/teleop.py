@@ -35,7 +35,6 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from sensor_msgs.msg import JointState, Joy
 from std_msgs.msg import Bool, String
-from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from .robot_parameters import optional, read_robot, TOPIC
@@ -48,6 +47,7 @@ from .ros import (
     run_node,
     SENSOR_QOS,
 )
+from .stop_services import offer_stop
 from .teleop_parameters import (
     change_parameters,
     declare_parameters,
@@ -105,8 +105,7 @@ class TeleopNode(Node):
         self.add_on_set_parameters_callback(
             lambda parameters: change_parameters(parameters, steering))
         self._listen()
-        self.create_service(Trigger, '~/stop', self._on_stop)
-        self.create_service(Trigger, '~/resume', self._on_resume)
+        offer_stop(self, self.teleoperator.stop, self._resume)
         steady = Clock(clock_type=ClockType.STEADY_TIME)  # a timer of another waits out a jump
         self.create_timer(TICK_S, self.teleoperator.tick, clock=steady)
         self.create_timer(DIAGNOSE_S, self._on_second, clock=steady)
@@ -144,18 +143,9 @@ class TeleopNode(Node):
                 self._voice.tell('throttled error', str(error))
         return callback
 
-    def _on_stop(self, request, response):
-        self.teleoperator.stop('~/stop')
-        response.success, response.message = True, 'stopped; ~/resume lets it go on'
-        return response
-
-    def _on_resume(self, request, response):
-        try:
-            self.teleoperator.resume()
-            response.success, response.message = True, 'goes on'
-        except ValueError as error:
-            response.success, response.message = False, str(error)
-        return response
+    def _resume(self) -> str:
+        self.teleoperator.resume()
+        return 'goes on'
 
     def _on_second(self) -> None:
         if not self.count_publishers('stopped'):

@@ -124,8 +124,9 @@ def run(episodes: list[Path], out: Path, robot: Path = ROBOT,
     :param config: YAML with any of these options, such as those in config/train; what is given as
         an argument counts.
     """
-    from .loop import train, TrainingSettings
+    from .loop import train
     from .parallel import rank
+    from .settings import TrainingSettings
     settings = TrainingSettings(
         episodes=tuple(map(str, episodes)), robot=str(robot), steps=steps,
         batch_size=batch_size, learning_rate=learning_rate, seed=seed,

@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -27,58 +26,24 @@ from .card import model_card
 from .costs import describe_costs, measure_costs
 from .log import TrainingLog
 from .metrics import validate
-from .objective import NotFinite, Objective, PairLoss, TaskWeights, TrimodalLoss
+from .objective import NotFinite, Objective
 from .parallel import group_size, launched, leader_first, mean_over_group, rank, run_together
 from .schedule import Clock, learning_rate_factor
-from .selection import choose, Chosen, describe, Selection
+from .selection import choose, Chosen, describe
+from .settings import provenance, recorded, TrainingSettings
 from .state import load_state, save_state, saved_step
-from .weighting import gradient_cosines, Method, Weighting
+from .weighting import gradient_cosines, Weighting
 from ..embed.alignment import SIGMOID_BIAS, SIGMOID_SCALE
 from ..plan.accelerate import compile_modules
 from ..plan.checkpoint import content_hash, load_checkpoint, save_checkpoint
 from ..plan.encoders import open_encoders
-from ..plan.engine import Compiling, Precision
 from ..plan.normalize import JointStatistics
-from ..plan.policy import Policy, PolicyConfig
+from ..plan.policy import Policy
 from ..progress import progress_bar
-from ..record.moments import Sampling
 from ..spec import RobotSpec
-from ..spec.topics import LABEL_TOPIC
 
 VALIDATION_FRAMES = 256
 GRADIENT_NORM = 1.0
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """
-    What makes a run: the same settings on the same episodes give the same checkpoint.
-
-    With ``initial`` only the decoder of ``policy`` counts, the rest is the checkpoint's; the head
-    of another decoder than the checkpoint's starts anew.
-    """
-
-    episodes: tuple[str, ...]
-    robot: str
-    steps: int = 2400
-    batch_size: int = 64
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-3
-    seed: int = 0
-    start_steps: int = 400                # of batches from the starts of episodes only
-    initial: str = ''                     # checkpoint folder to start from
-    label_topic: str = LABEL_TOPIC
-    policy: PolicyConfig = PolicyConfig()
-    weights: TaskWeights = TaskWeights()
-    weighting: Method = 'fixed'
-    pair_loss: PairLoss = 'info_nce'
-    trimodal_loss: TrimodalLoss = 'gram'
-    memory: int = 512                     # past motions kept as further negatives
-    precision: Precision = 'float32'
-    compiling: Compiling = 'off'
-    episode_limit: int = 0                # train on so many episodes only; 0: on all
-    sampling: Sampling = Sampling()       # of episodes without labels
-    selection: Selection = Selection()
 
 
 def train(settings: TrainingSettings, out: Path, device: str = 'cpu', processes: int = 1,
@@ -103,7 +68,7 @@ def train(settings: TrainingSettings, out: Path, device: str = 'cpu', processes:
 def _refuse_early(settings: TrainingSettings, robot: RobotSpec, out: Path,
                   processes: int) -> None:
     """Raise here, before the work, what every process would raise."""
-    saved_step(_work(out), _recorded(settings, processes))
+    saved_step(_work(out), recorded(settings, processes))
     if settings.initial:
         _load_initial(settings, robot)
 
@@ -116,17 +81,8 @@ def _work(out: Path) -> Path:
     return out.with_name(out.name + '.training')
 
 
-def _recorded(settings: TrainingSettings, processes: int) -> dict:
-    """Return what must be the same to go on with a run; each process has seeds of its own."""
-    return {**asdict(settings), 'processes': processes}
-
-
-def _roots(settings: TrainingSettings) -> list[Path]:
-    return [Path(root) for root in settings.episodes]
-
-
 def _choose(settings: TrainingSettings, robot: RobotSpec, workers: int) -> tuple[Frames, Chosen]:
-    frames = open_frames(_roots(settings), robot, settings.label_topic, workers,
+    frames = open_frames(settings.roots, robot, settings.label_topic, workers,
                          settings.sampling)
     return frames, choose(frames, settings.selection)
 
@@ -145,22 +101,12 @@ def _train(settings: TrainingSettings, robot: RobotSpec, out: Path, device: str,
     source = _source(settings, frames, chosen, rank(), group_size())
     run = Run(settings, robot, source, out, device)
     last_row = run.go(save_every)
-    training = {**_provenance(settings), 'frames': len(source.train_frames()),
+    training = {**provenance(settings), 'frames': len(source.train_frames()),
                 'episode_count': len(source.train), 'held_out_count': len(source.held_out),
                 'windows': source.batch_size, 'data': chosen.account, 'result': last_row}
     with leader_first():  # nobody leaves before there is a checkpoint
         if rank() == 0:
             save_checkpoint(out, run.policy.eval(), training, model_card(run.policy, training))
-
-
-def _provenance(settings: TrainingSettings) -> dict:
-    """Return the settings without paths of this machine: names, and the hash of what it began."""
-    return {**asdict(settings), 'episodes': [Path(root).name for root in settings.episodes],
-            'robot': Path(settings.robot).name,
-            'initial': content_hash(Path(settings.initial)) if settings.initial else '',
-            'selection': {**asdict(settings.selection),
-                          'leave_out': [Path(name).name for name in settings.selection.leave_out],
-                          'only': [Path(name).name for name in settings.selection.only]}}
 
 
 def _build_policy(settings: TrainingSettings, robot: RobotSpec, source: BatchSource) -> Policy:
@@ -183,7 +129,7 @@ class Run:
     def __init__(self, settings: TrainingSettings, robot: RobotSpec, source: BatchSource,
                  out: Path, device: str):
         self.settings, self.source = settings, source
-        self.work, self.recorded = _work(out), _recorded(settings, group_size())
+        self.work, self.recorded = _work(out), recorded(settings, group_size())
         self.policy = _build_policy(settings, robot, source).to(
             device, memory_format=torch.channels_last)
         self.objective = Objective(settings.weights, self.policy, settings.pair_loss,

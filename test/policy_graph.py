@@ -39,7 +39,8 @@ LONGEST_NS = 20 * NS_PER_S  # motion sent at once, ramped in
 SAMPLE_NS = 4_000_000
 # A controller gets the first trajectory later than the policy takes it to, by the transport.
 ROUNDING_RAD, ROUNDING_RAD_S = 1e-3, 2e-2
-SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+SUCCESS, FAILURE, ERROR = (getattr(TransitionCallbackReturn, name)
+                           for name in ('SUCCESS', 'FAILURE', 'ERROR'))
 
 
 def make_policy(checkpoint, **values) -> PolicyNode:

@@ -258,6 +258,17 @@ def test_guarded_plan_becomes_a_hold_until_another_instruction():
     assert not made.decide().refusal
 
 
+def test_guard_forgets_the_policy_before():
+    """Catches a new checkpoint that is held for the scores of the one it replaced."""
+    def poor(observation):
+        return replace(chunk(ramp(0.5, 0.8)), alignment={'image_sentence': -0.5})
+    made = pilot(poor, guard=Guard('image_sentence', 0.0, 0.1))
+    assert not made.decide().refusal
+    made.take_over(poor, Stopwatch())
+    assert not made.decide().refusal  # the first low score of the new one
+    assert made.decide().refusal.reason == 'guard'
+
+
 @pytest.mark.parametrize('values, complaint', [
     (('pairing',), "'pairing' is not '' or one of"), (('scene_motion', 0.5, 0.1), 'is above')])
 def test_a_guard_that_makes_no_sense_is_refused(values, complaint):

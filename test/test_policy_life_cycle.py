@@ -24,6 +24,7 @@ from policy_graph import (
     activate,
     assert_safe,
     commanding_policy,
+    ERROR,
     FAILURE,
     goes_on,
     hold_after,
@@ -245,3 +246,30 @@ def test_model_that_never_returns_does_not_keep_the_node(commanding, monkeypatch
     model.let_go()
     activate(policy)
     goes_on(driver)
+
+
+def test_transition_that_fails_half_way_holds_and_can_be_begun_anew(commanding, monkeypatch):
+    """Catches a node that is half a policy, and an arm in motion that it forgot."""
+    driver, policy = commanding
+    monkeypatch.setattr(policy.commander, 'stop', _fail_once(policy.commander.stop))
+    assert policy.trigger_deactivate() == ERROR
+    assert policy.commander is None
+    wait_for(lambda: is_hold(driver.trajectories[-1]), 'a hold')
+    count = len(driver.trajectories)
+    wait_for_rounds(driver)
+    assert len(driver.trajectories) == count
+    assert policy.trigger_configure() == SUCCESS
+    activate(policy)
+    driver.say(SENTENCE)
+    goes_on(driver)
+
+
+def _fail_once(function):
+    """Return a function that raises, and after that does what it should."""
+    left = [RuntimeError('half-way')]
+
+    def work(*arguments):
+        if left:
+            raise left.pop()
+        return function(*arguments)
+    return work

@@ -40,11 +40,15 @@ with NodeProcesses(Path(sys.argv[1])) as processes:
 @pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGHUP])
 def test_node_ends_with_a_program_that_can_end_nothing_itself(tmp_path, number):
     """Catches a policy that goes on commanding when a terminal was closed, or its program died."""
-    with subprocess.Popen([sys.executable, '-c', STARTS_A_NODE, str(tmp_path)],
-                          stdout=subprocess.PIPE, text=True) as program:
+    program = subprocess.Popen([sys.executable, '-c', STARTS_A_NODE, str(tmp_path)],
+                               stdout=subprocess.PIPE, text=True)
+    try:
         node = int(program.stdout.readline())
         log = tmp_path / 'simulated_robot.log'
         wait_for(lambda: 'obeys joint_trajectory' in log.read_text(), 'the robot')
         program.send_signal(number)
         wait_for(lambda: not os.path.exists(f'/proc/{node}/fd/0'), 'the node to end')
-        assert 'real-time factor' in log.read_text()  # as it says when it is told to end
+    finally:
+        program.kill()
+        program.communicate()
+    assert 'real-time factor' in log.read_text()  # as it says when it is told to end

@@ -74,3 +74,8 @@ def call(node, service_class, service: str):
     future = client.call_async(service_class.Request())
     wait_for(future.done, f'an answer of {service}')
     return future.result()
+
+
+def refusals(log: str) -> list[str]:
+    """Return what a simulated robot's controller refused, but for what a late machine made late."""
+    return [line for line in log.splitlines() if 'refused' in line and 'in the past' not in line]

@@ -114,6 +114,21 @@ def test_the_worker_outlives_what_it_does(capsys):
     assert worker.end() and 'on fire' in capsys.readouterr().err
 
 
+def test_a_worker_that_is_calmed_while_it_is_told_to_end_ends():
+    """Catches a deactivation that waits for a model which has returned, and then blames it."""
+    works = threading.Event()
+
+    def calm_once_told():
+        works.set()
+        assert worker._due.wait(PATIENCE_S)
+        worker.calm()
+    worker = Worker(calm_once_told, 'decide')
+    worker.start()
+    worker.wake()
+    assert works.wait(PATIENCE_S)
+    assert worker.end()
+
+
 def nan_joints(bench):
     bench.commander.on_joints(joint_state_message(
         ROBOT.joint_names, [np.nan] * len(ROBOT.joints), [], bench.now_ns, BAG_TYPES))

@@ -27,7 +27,7 @@ import pytest
 
 pytest.importorskip('rclpy')
 
-from graph import PATIENCE_S, spinning, wait_for  # noqa: E402
+from graph import PATIENCE_S, refusals, spinning, wait_for  # noqa: E402
 from rclpy.node import Node  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 from sensor_msgs.msg import Joy  # noqa: E402
@@ -178,4 +178,4 @@ def test_demo_is_moved_by_keys_and_shows_what_was_recorded(tmp_path):
         opened.process.wait(PATIENCE_S)
         assert opened.process.returncode == 0 and opened.is_as_before()
     assert (out / 'film.webp').stat().st_size > 1000
-    assert 'refused' not in (out / 'log' / 'simulated_robot.log').read_text()
+    assert not refusals((out / 'log' / 'simulated_robot.log').read_text())

@@ -56,8 +56,10 @@ class Worker:
         self._due.set()
 
     def calm(self) -> None:
-        """Take back a ``wake`` that has not been heeded yet."""
+        """Take back a ``wake`` that has not been heeded yet; not that it is to end."""
         self._due.clear()
+        if self._ends.is_set():
+            self._due.set()
 
     def end(self) -> bool:
         """Tell the thread to end and wait for it; False if it doesn't within ``PATIENCE_S``."""

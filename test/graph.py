@@ -77,5 +77,5 @@ def call(node, service_class, service: str):
 
 
 def refusals(log: str) -> list[str]:
-    """Return what a simulated robot's controller refused, but for what a late machine made late."""
+    """Return what a simulated controller refused, but for what a late machine made late."""
     return [line for line in log.splitlines() if 'refused' in line and 'in the past' not in line]

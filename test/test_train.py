@@ -24,6 +24,7 @@ from safetensors.torch import load_file
 import torch
 
 from trimodal_ros.plan.checkpoint import content_hash, read_config
+from trimodal_ros.plan.folder import CheckpointError
 from trimodal_ros.plan.policy import PolicyConfig
 from trimodal_ros.record.episode import find_episodes
 from trimodal_ros.record.moments import read_labelled
@@ -77,6 +78,31 @@ def test_batches_are_by_step_and_one_window_an_episode(episodes, so101):
 def test_resumed_training_is_the_same_to_the_bit(episodes, tmp_path, monkeypatch, changes):
     """Catches optimizer, dropout, noise, batch, memory or weighting lost at an interrupt."""
     assert_resumes(small_settings(episodes, steps=4, **changes), tmp_path, monkeypatch)
+
+
+def test_interrupted_it_says_from_where_it_goes_on(episodes, tmp_path, monkeypatch, capsys):
+    """Catches a promise of a state that was never saved."""
+    def interrupted(self, batch, step, *arguments):
+        if step == at:
+            raise KeyboardInterrupt
+        return {}
+    monkeypatch.setattr(Run, 'step', interrupted)
+    for at, promise in ((0, 'no state was saved yet'), (3, 'goes on from step 2, the last state')):
+        with pytest.raises(KeyboardInterrupt):
+            train(small_settings(episodes, steps=4), tmp_path / str(at), workers=1, save_every=2)
+        assert promise in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('name', ['README.md', 'recordings'])
+def test_what_is_no_checkpoint_is_not_trained_over(episodes, tmp_path, name):
+    """Catches a night of training that ends in a refusal, and what it leaves beside."""
+    (tmp_path / 'README.md').write_text('mine')
+    (tmp_path / 'recordings').mkdir()
+    (tmp_path / 'recordings' / 'notes.txt').write_text('mine')
+    before = sorted(tmp_path.rglob('*'))
+    with pytest.raises(CheckpointError, match=f'{name} is there already and no checkpoint'):
+        train(small_settings(episodes), tmp_path / name, workers=1)
+    assert sorted(tmp_path.rglob('*')) == before
 
 
 def test_a_finished_run_called_again_is_the_same_checkpoint(episodes, tmp_path):

@@ -129,7 +129,7 @@ def load(field: str, name: str, config: PreTrainedConfig) -> PreTrainedModel:
     """Return the model with its weights, all of which have to be there but a pooler's."""
     kind, source = model_class(field, name, config), encoder_source(field, name)
     try:
-        with quietly():
+        with quietly(shows_bars=not Path(source).is_dir()):   # of a download, bars
             model, found = kind.from_pretrained(source, config=config, dtype=torch.float32,
                                                 output_loading_info=True)
     except (OSError, ImportError) as error:
@@ -158,14 +158,18 @@ def model_class(field: str, name: str, config: PreTrainedConfig) -> type[PreTrai
 
 
 @contextmanager
-def quietly() -> Iterator[None]:
-    """Keep transformers from reporting weights of the other tower as unexpected."""
-    before = logging.get_verbosity()
+def quietly(shows_bars: bool) -> Iterator[None]:
+    """Keep transformers from reporting weights of the other tower, and from bars if wanted."""
+    before, had_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
+    if had_bars and not shows_bars:
+        logging.disable_progress_bar()
     try:
         yield
     finally:
         logging.set_verbosity(before)
+        if had_bars and not shows_bars:
+            logging.enable_progress_bar()
 
 
 class PretrainedEncoder(nn.Module):

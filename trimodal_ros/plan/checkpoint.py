@@ -57,6 +57,7 @@ def save_checkpoint(path: Path, policy: Policy, training: Mapping, card: str) ->
     checkpoint at ``path`` is replaced. ``training`` is the provenance, plain data.
     """
     path = Path(path)
+    check_replaceable(path)
     partial = path.with_name(path.name + '.partial')
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -73,10 +74,19 @@ def save_checkpoint(path: Path, policy: Policy, training: Mapping, card: str) ->
     if not policy.config.language_frozen:
         policy.sentences.save_tokenizer(partial / TOKENIZER)
     if path.exists():
-        read_config(path)  # only a checkpoint may be replaced
         shutil.rmtree(path)
     partial.rename(path)
     return content_hash(path)
+
+
+def check_replaceable(path: Path) -> None:
+    """Raise CheckpointError where something else than a checkpoint would be replaced by one."""
+    try:
+        if path.exists():
+            read_config(path)
+    except CheckpointError as error:
+        raise CheckpointError(f'{path} is there already and no checkpoint, so none is written '
+                              f'in its place: {error}') from error
 
 
 def content_hash(path: Path) -> str:
@@ -106,7 +116,8 @@ def read_config(path: Path) -> dict:
 
 def _check_folder(path: Path) -> None:
     if not path.is_dir():
-        raise CheckpointError(f'checkpoint {path} does not exist or is not a folder')
+        raise CheckpointError(f'checkpoint {path} ' + (
+            'is a file, not a folder' if path.exists() else 'does not exist'))
     if is_export(path):
         raise CheckpointError(f'checkpoint {path} is an exported policy, which only plans; give '
                               'the checkpoint it was exported from')

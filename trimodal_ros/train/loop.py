@@ -35,7 +35,7 @@ from .state import load_state, save_state, saved_step
 from .weighting import gradient_cosines, Weighting
 from ..embed.alignment import SIGMOID_BIAS, SIGMOID_SCALE
 from ..plan.accelerate import compile_modules
-from ..plan.checkpoint import content_hash, load_checkpoint, save_checkpoint
+from ..plan.checkpoint import check_replaceable, content_hash, load_checkpoint, save_checkpoint
 from ..plan.encoders import open_encoders
 from ..plan.normalize import JointStatistics
 from ..plan.policy import Policy
@@ -67,7 +67,8 @@ def train(settings: TrainingSettings, out: Path, device: str = 'cpu', processes:
 
 def _refuse_early(settings: TrainingSettings, robot: RobotSpec, out: Path,
                   processes: int) -> None:
-    """Raise here, before the work, what every process would raise."""
+    """Raise here, before the work, what every process would raise, and the last step."""
+    check_replaceable(out)
     saved_step(_work(out), recorded(settings, processes))
     if settings.initial:
         _load_initial(settings, robot)
@@ -194,9 +195,15 @@ class Run:
                     save_state(self.work, step + 1, self.recorded, self.modules,
                                self.optimizer, self.weighting.memory())
         except KeyboardInterrupt:
-            print(f'\ninterrupted; the same command goes on from the last state in {self.work}')
+            if leads:
+                print('\n' + self._how_to_go_on())
             raise
         return log.last if leads else {}
+
+    def _how_to_go_on(self) -> str:
+        saved = saved_step(self.work, self.recorded)
+        return (f'the same command goes on from step {saved}, the last state in {self.work}'
+                if saved else 'no state was saved yet: the same command begins anew')
 
     def step(self, batch: Batch, step: int, watch_closely: bool = False) -> dict[str, float]:
         """Take one step; return each task's loss and weight, and, if asked, gradient cosine."""

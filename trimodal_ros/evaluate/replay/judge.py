@@ -210,13 +210,18 @@ class Judge:
         judged.instructions[instruction] += tally
         judged.clusters.add(time_s, tally.totals())
 
+    def _steps_until(self, end_ns: int) -> int:
+        """Return how many steps of the last plan lie within the recording."""
+        steps = (end_ns - self._before.stamp_ns) // self._robot.step_ns
+        return min(max(0, steps), self._robot.horizon)
+
     def end(self, end_ns: int) -> Judged:
         """Return what came of the decisions; the recording ends at ``end_ns``."""
         judged = self._judged
         if self._before is not None:
             tally = Tally(self._robot)
             self._add_gap(tally, (end_ns - self._before.stamp_ns) / NS_PER_S)
-            self._add_motion(tally, self._before, self._robot.horizon)
+            self._add_motion(tally, self._before, self._steps_until(end_ns))
             self._keep(tally, self._before.instruction,
                        (self._before.stamp_ns - self._start_ns) / NS_PER_S)
             judged.steps = self._steps.rows()

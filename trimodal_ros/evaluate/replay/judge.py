@@ -110,7 +110,8 @@ class Judge:
         by, planned_TJ, recorded_TJ = self._by, decision.planned_TJ, decision.recorded_TJ
         error_TJ = self._in_rad(measures.absolute_error(planned_TJ, recorded_TJ))
         tally.add('action_error', error_TJ)
-        tally.add('still_error', self._in_rad(measures.still_error(recorded_TJ)))
+        tally.add('still_error', np.where(   # of the same steps, to be held against it
+            np.isnan(error_TJ), np.nan, measures.still_error(recorded_TJ)))
         counts_J = self._robot.has_distance_J
         tally.add('within_tolerance', measures.within_tolerance(
             planned_TJ[:, counts_J], recorded_TJ[:, counts_J], by.tolerance_rad))

@@ -84,6 +84,7 @@ def write_replay_page(path: Path, result: Result, pictures: Pictures) -> None:
         'replay/page', path, title=wording.headline(result),
         subtitle=subtitle(result), result=result,
         shown=shown, cards=cards_of(shown), answers=list(wording.answers(result)),
+        worse_than_still={episode.path for episode in wording.worse_than_still(result)},
         words=wording, values=values, measures=MEASURES, alignments=list(ALIGNMENTS), kinds=KINDS,
         scenes=_scenes(result, pictures), panels=panels,
         panel_of={panel.stretch.episode.path: panel for panel in reversed(panels)},

@@ -25,8 +25,11 @@ import pytest
 import yaml
 
 from trimodal_ros.evaluate.__main__ import main
+from trimodal_ros.evaluate.page import write_whole
+from trimodal_ros.evaluate.replay.__main__ import REPLAN_PERIOD_S
 from trimodal_ros.evaluate.replay.catalogue import MEASURES
 from trimodal_ros.evaluate.replay.station import PolicyFailed
+from trimodal_ros.nodes.policy_parameters import NUMBERS as POLICY_NUMBERS
 from trimodal_ros.nodes.private_graph import GraphError
 from trimodal_ros.record.episode import read_info
 from trimodal_ros.record.reader import read_raw
@@ -191,6 +194,10 @@ def test_nothing_done_is_no_threshold_passed(episodes, small_checkpoint, tmp_pat
             ((*bags, '--thresholds', tmp_path / 'none.yaml'), 'none.yaml'),
             ((*bags, '--thresholds', tmp_path / 'beside.yaml'), '--baseline'),
             ((*bags, '--tool-frame', 'gripper_frame_link'), 'which link is the tool'),
+            (('--checkpoint', small_checkpoint, '--bags'), '--bags: name a folder'),
+            ((*bags, '--replan-period-s', '-1'), '-1.0, expected 0.05 to 5 s'),
+            ((*bags, '--replan-period-s', 'nan'), 'nan, expected 0.05 to 5 s'),
+            ((*bags, '--tolerance-rad', '0'), '0.0, expected more than 0 rad'),
             ((*bags, '--rate', '2'), '--mode node only')):
         assert run(*arguments) == 2
         assert told in capsys.readouterr().err
@@ -213,3 +220,22 @@ def test_baseline_is_compared_and_the_page_written(episodes, small_checkpoint, m
     assert len(result['instructions']) == len({each['instruction']
                                                for each in result['episodes']})
     assert 'baseline' in capsys.readouterr().out and (tmp_path / 'r.html').stat().st_size > 10_000
+
+
+@pytest.mark.parametrize('option', ['json', 'html', 'junit'])
+def test_file_that_cannot_be_written_is_refused_at_once(tmp_path, capsys, option):
+    """Catches recordings judged for nothing, and half a file that is left behind."""
+    (tmp_path / 'file').touch()
+    for path in (tmp_path, tmp_path / 'file' / 'page'):
+        assert run('--bags', tmp_path / 'none', '--checkpoint', tmp_path, f'--{option}',
+                   path) == 2
+        assert f'--{option}: {path} ' in capsys.readouterr().err
+    assert [each.name for each in tmp_path.iterdir()] == ['file']
+    with pytest.raises(OSError):
+        write_whole(tmp_path, '')
+    assert not tmp_path.with_name(tmp_path.name + '.partial').exists()
+
+
+def test_time_between_plans_is_the_nodes():
+    """Catches a replay of what no node would do."""
+    assert POLICY_NUMBERS['replan_period_s'][1:3] == REPLAN_PERIOD_S

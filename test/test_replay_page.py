@@ -117,6 +117,8 @@ def test_page_fetches_nothing_and_fits_a_phone(result, page, tmp_path):
     text = page.read_text()
     assert 'http' not in text.replace('http-equiv', '')
     assert text.count('<img ') == 2 * len(wanted_frames(result))
+    assert '.tells { display: none' not in text and 'The tolerance is 0.05 rad.' in text
+    assert 'beside this page' not in text   # the JSON, which nobody may have asked for
 
 
 @pytest.mark.parametrize('width', [1280, 375])

@@ -157,28 +157,28 @@ def test_worse_than_the_baseline_is_told_and_exited_with(
         episodes, small_checkpoint, moving_checkpoint, tmp_path, capsys):
     """Catches a checkpoint that CI lets through though the one in use is better."""
     file, bags = tmp_path / 'beside.yaml', ('--bags', episodes, '--replan-period-s', 0.1)
-    file.write_text('jerk: {not_worse: true, margin: 1.0e+6}\nlate: {margin: 0}\n')
+    file.write_text('action_error: {not_worse: true, margin: 1.0e+6}\nlate: {margin: 0}\n')
     pair = ('--checkpoint', moving_checkpoint, '--baseline', small_checkpoint)
     codes = [run(*bags, *sides, '--thresholds', file, '--json', tmp_path / f'{number}.json',
                  '--junit', tmp_path / f'{number}.xml', '--html', tmp_path / f'{number}.html')
              for number, sides in enumerate((pair, ('--checkpoint', small_checkpoint,
                                                     '--baseline', moving_checkpoint)))]
     results = [json.loads((tmp_path / f'{number}.json').read_text()) for number in (0, 1)]
-    verdicts = [each['comparison']['measures']['jerk']['verdict'] for each in results]
+    verdicts = [each['comparison']['measures']['action_error']['verdict'] for each in results]
     assert sorted(verdicts) == ['better', 'worse']
     assert codes == [int(verdict == 'worse') for verdict in verdicts]
     worse, kept = results[codes.index(1)], results[codes.index(0)]
     assert [each['ok'] for each in worse['thresholds']] == [False, True, True]
     assert all(each['ok'] for each in kept['thresholds'])
-    jerk = worse['comparison']['measures']['jerk']
-    assert [each['value'] for each in worse['thresholds'][:2]] == [jerk['low'], jerk['high']]
-    assert capsys.readouterr().out.count('jerk is worse than the baseline by at least') == 1
+    error = worse['comparison']['measures']['action_error']
+    assert [each['value'] for each in worse['thresholds'][:2]] == [error['low'], error['high']]
+    assert capsys.readouterr().out.count('action_error is worse than the baseline by at least') == 1
     suite = ElementTree.parse(tmp_path / f'{codes.index(1)}.xml').find(
         "testsuite[@name='thresholds']")
     assert [case.get('name') for case in suite.findall('testcase')] == [
-        'jerk not_worse', 'jerk margin 1e+06', 'late margin 0']
+        'action_error not_worse', 'action_error margin 1e+06', 'late margin 0']
     assert [case.get('name') for case in suite.findall('testcase[failure]')] == [
-        'jerk not_worse']
+        'action_error not_worse']
     assert 'not shown worse' in (
         tmp_path / f'{codes.index(1)}.html').read_text()
 

@@ -172,7 +172,8 @@ def test_worse_than_the_baseline_is_told_and_exited_with(
     assert all(each['ok'] for each in kept['thresholds'])
     error = worse['comparison']['measures']['action_error']
     assert [each['value'] for each in worse['thresholds'][:2]] == [error['low'], error['high']]
-    assert capsys.readouterr().out.count('action_error is worse than the baseline by at least') == 1
+    assert capsys.readouterr().out.count(
+        'action_error is worse than the baseline by at least') == 1
     suite = ElementTree.parse(tmp_path / f'{codes.index(1)}.xml').find(
         "testsuite[@name='thresholds']")
     assert [case.get('name') for case in suite.findall('testcase')] == [

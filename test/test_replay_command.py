@@ -25,8 +25,11 @@ import pytest
 import yaml
 
 from trimodal_ros.evaluate.__main__ import main
+from trimodal_ros.evaluate.page import write_whole
+from trimodal_ros.evaluate.replay.__main__ import REPLAN_PERIOD_S
 from trimodal_ros.evaluate.replay.catalogue import MEASURES
 from trimodal_ros.evaluate.replay.station import PolicyFailed
+from trimodal_ros.nodes.policy_parameters import NUMBERS as POLICY_NUMBERS
 from trimodal_ros.nodes.private_graph import GraphError
 from trimodal_ros.record.episode import read_info
 from trimodal_ros.record.reader import read_raw
@@ -154,28 +157,29 @@ def test_worse_than_the_baseline_is_told_and_exited_with(
         episodes, small_checkpoint, moving_checkpoint, tmp_path, capsys):
     """Catches a checkpoint that CI lets through though the one in use is better."""
     file, bags = tmp_path / 'beside.yaml', ('--bags', episodes, '--replan-period-s', 0.1)
-    file.write_text('jerk: {not_worse: true, margin: 1.0e+6}\nlate: {margin: 0}\n')
+    file.write_text('action_error: {not_worse: true, margin: 1.0e+6}\nlate: {margin: 0}\n')
     pair = ('--checkpoint', moving_checkpoint, '--baseline', small_checkpoint)
     codes = [run(*bags, *sides, '--thresholds', file, '--json', tmp_path / f'{number}.json',
                  '--junit', tmp_path / f'{number}.xml', '--html', tmp_path / f'{number}.html')
              for number, sides in enumerate((pair, ('--checkpoint', small_checkpoint,
                                                     '--baseline', moving_checkpoint)))]
     results = [json.loads((tmp_path / f'{number}.json').read_text()) for number in (0, 1)]
-    verdicts = [each['comparison']['measures']['jerk']['verdict'] for each in results]
+    verdicts = [each['comparison']['measures']['action_error']['verdict'] for each in results]
     assert sorted(verdicts) == ['better', 'worse']
     assert codes == [int(verdict == 'worse') for verdict in verdicts]
     worse, kept = results[codes.index(1)], results[codes.index(0)]
     assert [each['ok'] for each in worse['thresholds']] == [False, True, True]
     assert all(each['ok'] for each in kept['thresholds'])
-    jerk = worse['comparison']['measures']['jerk']
-    assert [each['value'] for each in worse['thresholds'][:2]] == [jerk['low'], jerk['high']]
-    assert capsys.readouterr().out.count('jerk is worse than the baseline by at least') == 1
+    error = worse['comparison']['measures']['action_error']
+    assert [each['value'] for each in worse['thresholds'][:2]] == [error['low'], error['high']]
+    assert capsys.readouterr().out.count(
+        'action_error is worse than the baseline by at least') == 1
     suite = ElementTree.parse(tmp_path / f'{codes.index(1)}.xml').find(
         "testsuite[@name='thresholds']")
     assert [case.get('name') for case in suite.findall('testcase')] == [
-        'jerk not_worse', 'jerk margin 1e+06', 'late margin 0']
+        'action_error not_worse', 'action_error margin 1e+06', 'late margin 0']
     assert [case.get('name') for case in suite.findall('testcase[failure]')] == [
-        'jerk not_worse']
+        'action_error not_worse']
     assert 'not shown worse' in (
         tmp_path / f'{codes.index(1)}.html').read_text()
 
@@ -191,6 +195,10 @@ def test_nothing_done_is_no_threshold_passed(episodes, small_checkpoint, tmp_pat
             ((*bags, '--thresholds', tmp_path / 'none.yaml'), 'none.yaml'),
             ((*bags, '--thresholds', tmp_path / 'beside.yaml'), '--baseline'),
             ((*bags, '--tool-frame', 'gripper_frame_link'), 'which link is the tool'),
+            (('--checkpoint', small_checkpoint, '--bags'), '--bags: name a folder'),
+            ((*bags, '--replan-period-s', '-1'), '-1.0, expected 0.05 to 5 s'),
+            ((*bags, '--replan-period-s', 'nan'), 'nan, expected 0.05 to 5 s'),
+            ((*bags, '--tolerance-rad', '0'), '0.0, expected more than 0 rad'),
             ((*bags, '--rate', '2'), '--mode node only')):
         assert run(*arguments) == 2
         assert told in capsys.readouterr().err
@@ -213,3 +221,22 @@ def test_baseline_is_compared_and_the_page_written(episodes, small_checkpoint, m
     assert len(result['instructions']) == len({each['instruction']
                                                for each in result['episodes']})
     assert 'baseline' in capsys.readouterr().out and (tmp_path / 'r.html').stat().st_size > 10_000
+
+
+@pytest.mark.parametrize('option', ['json', 'html', 'junit'])
+def test_file_that_cannot_be_written_is_refused_at_once(tmp_path, capsys, option):
+    """Catches recordings judged for nothing, and half a file that is left behind."""
+    (tmp_path / 'file').touch()
+    for path in (tmp_path, tmp_path / 'file' / 'page'):
+        assert run('--bags', tmp_path / 'none', '--checkpoint', tmp_path, f'--{option}',
+                   path) == 2
+        assert f'--{option}: {path} ' in capsys.readouterr().err
+    assert [each.name for each in tmp_path.iterdir()] == ['file']
+    with pytest.raises(OSError):
+        write_whole(tmp_path, '')
+    assert not tmp_path.with_name(tmp_path.name + '.partial').exists()
+
+
+def test_time_between_plans_is_the_nodes():
+    """Catches a replay of what no node would do."""
+    assert POLICY_NUMBERS['replan_period_s'][1:3] == REPLAN_PERIOD_S

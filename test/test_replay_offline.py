@@ -33,7 +33,7 @@ from trimodal_ros.evaluate.replay.rehearsal import Rehearsal
 from trimodal_ros.evaluate.replay.station import PolicyFailed, Settings
 from trimodal_ros.plan.batch import BatchPlanner
 from trimodal_ros.plan.checkpoint import load_checkpoint
-from trimodal_ros.record.episode import EpisodeError, start_of
+from trimodal_ros.record.episode import end_of, EpisodeError, start_of
 from trimodal_ros.record.moments import read_commanded, Sampling
 from trimodal_ros.spec import NS_PER_S, RobotSpec
 
@@ -114,6 +114,21 @@ def test_recorded_motion_is_what_training_imitates(episodes, planner, so101):
     for each in whole:
         known = np.isfinite(each.recorded_TJ)
         assert np.array_equal(each.recorded_TJ[known], labels[each.stamp_ns][known])
+
+
+def test_nothing_past_the_end_is_measured_or_shown(episodes, planner, so101):
+    """Catches a worst moment by a trajectory that was under way, and never carried out."""
+    path = episodes / 'seed_2'
+    judge, past = Judge(Yardstick(so101, EVERY_IMAGE_S, np.zeros(6)), start_of(path)), 0
+    for decision in replayed(path, planner):
+        step_ns_T = decision.stamp_ns + so101.step_ns * (1 + np.arange(so101.horizon))
+        past += (step_ns_T > end_of(path)).sum()
+        assert np.isnan(decision.recorded_TJ[step_ns_T > end_of(path)]).all()
+        assert np.isfinite(decision.recorded_TJ[step_ns_T <= end_of(path)]).all()
+        judge.add(decision)
+    judged = judge.end(end_of(path))
+    assert past and judged.steps[-1, 0] <= (end_of(path) - start_of(path)) / NS_PER_S
+    assert np.isfinite(judged.steps).all()
 
 
 def test_another_sentence_is_told_now_and_then(episodes, planner):
@@ -206,7 +221,7 @@ def test_joints_in_percent_do_not_count_as_rad():
         recorded_TJ = example.recorded_TJ
         still.append(np.abs(recorded_TJ[0] - recorded_TJ)[:, :2].mean())
         judge.add(replace(example, planned_TJ=example.planned_TJ + [0.0, 0.0, 90.0 * number]))
-    figures = judge.end(example.stamp_ns).tally.figures()
+    figures = judge.end(example.stamp_ns + NS_PER_S).tally.figures()
     assert figures['action_error'].value == pytest.approx(0.01)
     assert figures['still_error'].value == pytest.approx(np.mean(still))
     assert figures['within_tolerance'].value == 1.0

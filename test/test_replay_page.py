@@ -30,7 +30,7 @@ from trimodal_ros.evaluate.replay.page import MODES, subtitle, write_replay_page
 from trimodal_ros.evaluate.replay.result import Curves, Episode, Passed, Result, Series
 from trimodal_ros.evaluate.replay.stretches import DRAWN, shown_moments, stretches, wanted_frames
 from trimodal_ros.evaluate.replay.values import digits
-from trimodal_ros.evaluate.replay.wording import answers, headline
+from trimodal_ros.evaluate.replay.wording import answers, BESIDE_STILL, headline, TONES
 
 HOSTILE = '<script>alert(1)</script>"\'><img src=http://x/y onerror=alert(2)> & {{ 7 * 7 }} 把红色'
 FACTOR = {'share': 100, 'm': 1000}
@@ -117,6 +117,8 @@ def test_page_fetches_nothing_and_fits_a_phone(result, page, tmp_path):
     text = page.read_text()
     assert 'http' not in text.replace('http-equiv', '')
     assert text.count('<img ') == 2 * len(wanted_frames(result))
+    assert '.tells { display: none' not in text and 'The tolerance is 0.05 rad.' in text
+    assert 'beside this page' not in text   # the JSON, which nobody may have asked for
 
 
 @pytest.mark.parametrize('width', [1280, 375])
@@ -248,8 +250,11 @@ def test_verdict_in_words(result, verdict, failed, said):
         result, thresholds=(Passed('action_error.elbow', 'max', 0.05, 0.1, not failed),),
         comparison=verdict and replace(result.comparison, verdict=verdict))
     assert headline(changed) == said
-    compared, thresholds, *_ = answers(changed)
-    assert compared.tone == {'better': 'good', 'worse': 'bad'}.get(verdict, 'even')
+    told = {each.question: each for each in answers(changed)}
+    thresholds = told['Within the thresholds?']
+    assert ('Better than the baseline?' in told) == (verdict is not None)
+    if verdict:
+        assert told['Better than the baseline?'].tone == TONES[verdict]
     assert thresholds.tone == ('bad' if failed else 'good')
     if failed:
         assert thresholds.why == 'Action error, elbow: 0.1000 rad, allowed is at most 0.0500 rad.'
@@ -258,7 +263,7 @@ def test_verdict_in_words(result, verdict, failed, said):
 def test_where_no_plan_would_be_sent_it_says_so(result):
     """Catches 'all but' all of them."""
     refused = [replace(each, refusals={'limits': each.decisions}) for each in result.episodes]
-    _, _, sent, _ = answers(replace(result, episodes=tuple(refused)))
+    *_, sent, _ = answers(replace(result, episodes=tuple(refused)))
     assert (sent.answer, sent.tone) == ('No, none', 'bad')
 
 
@@ -276,3 +281,32 @@ def test_small_numbers_stay_apart():
     """Catches an error that is rounded to nothing, and a sign of nothing."""
     assert digits(0.0004, 'rad') == '0.0004' and digits(-0.00001, 'rad', True) == '0.0000'
     assert digits(math.nan, 'ms') == digits(None, 'share') == '–'
+
+
+@pytest.mark.parametrize('verdict, said', [
+    ('better', 'closer to what was recorded than never moving'),
+    ('worse', 'Never moving would have been closer'),
+    ('no difference shown', 'do not show that it does better')])
+def test_policy_is_held_against_standing_still(result, tmp_path, verdict, said):
+    """Catches a page of a policy no better than one that never moves, which says nothing of it."""
+    figures = [dict(each.figures) for each in result.episodes[:2]]
+    for figure, still in zip(figures, (0.01, 1.0)):
+        figure['still_error'] = replace(figure['still_error'], value=still)
+    episodes = tuple(replace(each, figures=figure)
+                     for each, figure in zip(result.episodes, figures))
+    alone = replace(result, comparison=None, baseline='', thresholds=(), episodes=episodes,
+                    still=replace(result.still, verdict=verdict))
+    first, *others = answers(alone)
+    assert first.question == 'Better than standing still?' and said in first.why
+    assert first.tone == TONES[verdict] and '95 % interval' in first.why
+    assert 'further off in 1 of 2 recordings: seed_000000.' in first.why
+    assert not {'Not asked', 'None set'} & {each.answer for each in others}
+    assert headline(alone) == BESIDE_STILL[verdict]
+    write_replay_page(tmp_path / 'page.html', alone, {})
+    assert (tmp_path / 'page.html').read_text().count('✗ worse than standing still') == 1
+
+
+def test_recording_has_one_action_error(result, dom):
+    """Catches a heading that averages decisions where the table averages steps."""
+    for episode in result.episodes[:-1]:
+        assert dom.count(f'value="{episode.figures["action_error"].value!r}"') == 2

@@ -22,7 +22,12 @@ import pytest
 
 from trimodal_ros.evaluate.replay.catalogue import MEASURES
 from trimodal_ros.evaluate.replay.clusters import Clusters, MOST_STRETCHES, STRETCH_S
-from trimodal_ros.evaluate.replay.compare import compare, LEAST_EPISODES, verdict_of
+from trimodal_ros.evaluate.replay.compare import (
+    compare,
+    compare_still,
+    LEAST_EPISODES,
+    verdict_of,
+)
 from trimodal_ros.evaluate.replay.example import make_example
 from trimodal_ros.evaluate.replay.junit import junit_xml
 from trimodal_ros.evaluate.replay.result import Figure
@@ -148,3 +153,19 @@ def test_interval_holds_the_true_difference_as_often_as_it_says():
         measured = compare(pairs).measures['action_error']
         held += measured.low <= -0.1 <= measured.high
     assert 0.88 <= held / 200 <= 0.99
+
+
+def test_standing_still_is_a_baseline():
+    """Catches a policy that beats a plan that never moves by luck, or is held against another."""
+    rng = np.random.default_rng(2)
+    for shift, verdict in ((-0.3, 'better'), (0.3, 'worse'), (0.0, 'no difference shown')):
+        episodes = [Clusters() for _ in range(LEAST_EPISODES)]
+        for clusters in episodes:
+            still = 1 + rng.normal(0, 0.1)
+            clusters.add(0.0, {'action_error': (still + shift + rng.normal(0, 0.02), 1.0),
+                               'still_error': (still, 1.0)})
+        compared = compare_still(episodes)
+        assert (compared.verdict, compared.resampled) == (verdict, 'episodes')
+        few = compare_still(episodes[1:])
+        assert (few.resampled, few.clusters) == ('stretches of 10 s', LEAST_EPISODES - 1)
+        assert set(few.measures) == {'action_error'}

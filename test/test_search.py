@@ -37,7 +37,7 @@ from trimodal_ros.evaluate.query import (
     QueryError,
     sentence_query,
 )
-from trimodal_ros.evaluate.search import Request, write_contact_sheet
+from trimodal_ros.evaluate.search import print_rows, Request, write_contact_sheet
 from trimodal_ros.observe.image import to_rgb
 from trimodal_ros.plan.checkpoint import load_checkpoint
 from trimodal_ros.record.episode import find_episodes
@@ -249,3 +249,18 @@ def test_swapped_copies_of_the_benchmark_differ_in_the_instruction_only(episodes
             changed = topic == 'instruction'
             assert (serialize(before) != serialize(after)) == changed
     assert auroc(np.array([0.5, 0.1]), np.array([0.1, -1.0])) == 0.875
+
+
+def test_scores_are_explained_and_a_start_is_no_minus(policy, bags, tmp_path, capsys):
+    """Catches numbers that nobody can read, and a moment at -0.0 s."""
+    row = Hit(0.5, bags / 'seed_0', -0.01, 0, 'lift it')
+    print_rows([row])
+    write_contact_sheet(tmp_path / 'page.html', [row], 'a query', policy)
+    for told in (capsys.readouterr().out, (tmp_path / 'page.html').read_text()):
+        assert 'cosine of the query with what was seen' in told and '-0.0' not in told
+
+
+def test_page_that_cannot_be_written_is_refused_at_once(tmp_path):
+    """Catches an index that is made for nothing."""
+    with pytest.raises(SystemExit, match='--html: .* is a folder'):
+        main(['search', 'lift', '--episodes', str(tmp_path / 'none'), '--html', str(tmp_path)])

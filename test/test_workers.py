@@ -37,3 +37,34 @@ def test_workers_end_with_a_process_that_was_killed(tmp_path):
     assert work.stdout.readline() == '1 2\n'
     work.kill()
     work.communicate(timeout=60)   # all who could write have ended
+
+
+INTERRUPTED = """
+import signal, threading
+BLOCKED = signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())   # while it imports
+from trimodal_ros.workers import worker_pool
+
+def deaf():
+    return BLOCKED
+
+def forever():
+    threading.Event().wait()
+
+if __name__ == '__main__':
+    try:
+        with worker_pool(2) as pool:
+            print(BLOCKED, pool.submit(deaf).result(), flush=True)
+            waiting = [pool.submit(forever) for _ in range(9)]
+            signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        print('interrupted')
+"""
+
+
+def test_workers_do_not_hear_ctrl_c_and_end_with_it(tmp_path):
+    """Catches a traceback of every worker that still imports, and an end that waits for jobs."""
+    (tmp_path / 'work.py').write_text(INTERRUPTED)
+    work = subprocess.run([sys.executable, tmp_path / 'work.py'], capture_output=True, text=True,
+                          timeout=60, check=False,
+                          env={**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)})
+    assert (work.stdout, work.stderr) == ('False True\ninterrupted\n', '')

@@ -22,7 +22,7 @@ from typing import Annotated
 
 import tyro
 
-from .page import write_json
+from .page import check_files, write_json
 from .replay.__main__ import replay
 from .search import search
 from ..command.blend import Blending
@@ -62,6 +62,7 @@ def rollout(checkpoint: Path, json_file: Annotated[Path | None, tyro.conf.arg(na
     :param scene: Scene YAML: the table, and the robot on it.
     """
     from .rollout import make_trials, run_trials, summarize
+    check_files(json=json_file)
     ways = {'candidates': candidates, 'blending': blending, 'on_limit': on_limit}
     sentences = [DEFAULT_TEMPLATE] if templates is None else read_templates(templates)
     trials = make_trials(episodes, seed, sentences, swap_instruction)
@@ -135,6 +136,7 @@ def alignment(checkpoint: Path, episodes: list[Path],
     from .alignment import measure
     from .gallery import embed_episodes
     from .report import table, write_alignment_page
+    check_files(json=json_file, html=html)
     policy = load_checkpoint(checkpoint)
     gallery = embed_episodes(policy, episodes, size, label_topic, workers, seed)
     weights = read_config(checkpoint)['training'].get('weights', {})
@@ -168,6 +170,7 @@ def guard(checkpoint: Path, json_file: Annotated[Path | None, tyro.conf.arg(name
     """
     from .guard import describe_guard, measure_guard, watch_trials
     from .rollout import make_trials
+    check_files(json=json_file)
     trials = make_trials(episodes, seed, [DEFAULT_TEMPLATE], swap=False)
     figures = {'checkpoint': identity(checkpoint), 'seed': seed, 'replan_steps': replan_steps,
                **measure_guard(watch_trials(checkpoint, trials, workers, replan_steps))}

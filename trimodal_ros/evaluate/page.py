@@ -40,5 +40,21 @@ def write_whole(path: Path, text: str) -> None:
     """Write a text file, and its folder if need be; a reader never finds half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + '.partial')
-    partial.write_text(text, encoding='utf-8')
-    partial.replace(path)
+    try:
+        partial.write_text(text, encoding='utf-8')
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def check_files(**files: Path | None) -> None:
+    """Raise ValueError, naming the option, for a file that could not be written in the end."""
+    for option, path in files.items():
+        if path is None:
+            continue
+        if path.is_dir():
+            raise ValueError(f'--{option}: {path} is a folder, expected a file')
+        folder = next(each for each in path.absolute().parents if each.exists())
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise ValueError(f'--{option}: {path} cannot be written into {folder}')

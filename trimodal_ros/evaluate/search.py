@@ -29,7 +29,7 @@ import tyro
 
 from .disagreement import Agreement, agreements
 from .index import Index, update_index
-from .page import write_json, write_page
+from .page import check_files, write_json, write_page
 from .query import (
     best_moments,
     By,
@@ -107,6 +107,7 @@ def search(sentence: Annotated[str, SENTENCE] = '', /, *, episodes: tuple[Path, 
     :param html: File that gets a page with each row's picture, to open in a browser.
     """
     try:
+        check_files(json=json_file, html=html)
         request = Request(sentence, image, moment, motion, disagreements, by, top, per_episode)
         refused = run(checkpoint, episodes, request, every_s, json_file, html)
     except (ValueError, OSError) as error:
@@ -168,16 +169,27 @@ def _separate(roots: Sequence[Path]) -> Sequence[Path]:
     return roots
 
 
+def meaning(rows: Sequence[Hit | Agreement]) -> str:
+    """Say what the rows' scores are."""
+    if rows and isinstance(rows[0], Agreement):
+        return ('The margin is how much better the own instruction fits what was seen and done '
+                'than another; below 0 the other fits better.')
+    return ('The score is the cosine of the query with what was seen, done, or both, in the '
+            "checkpoint's space: 1 is the same, about 0 is unrelated. Moments with the highest "
+            'are found, whether they fit well or not; recorded instructions are not compared.')
+
+
 def print_rows(rows: Sequence[Hit | Agreement]) -> None:
     """Print hits, or disagreements, as a table."""
     if not rows:
         print('none found')
         return
     width = max(len(str(row.episode)) for row in rows)
+    print(f'{meaning(rows)}\n')
     score = 'margin' if isinstance(rows[0], Agreement) else ' score'
     print(f'{score}  {"episode":{width}}  seconds  instruction')
     for row in rows:
-        print(f'{row.score:6.3f}  {str(row.episode):{width}}{row.seconds:9.1f}  {row.text}')
+        print(f'{row.score:6.3f}  {str(row.episode):{width}}{row.seconds:z9.1f}  {row.text}')
 
 
 def write_contact_sheet(path: Path, rows: Sequence[Hit | Agreement], what: str,
@@ -185,7 +197,7 @@ def write_contact_sheet(path: Path, rows: Sequence[Hit | Agreement], what: str,
     """Write a page with each row's picture, of the robot's first camera, inside it."""
     camera = policy.robot.cameras[0]
     shown = [{'row': row, 'picture': _picture(row.episode, camera, row.stamp_ns)} for row in rows]
-    write_page('search_page', path, title=what, rows=shown,
+    write_page('search_page', path, title=what, rows=shown, meaning=meaning(rows),
                subtitle=f'{camera.name} camera; checkpoint {policy.content_hash}')
 
 

@@ -113,14 +113,11 @@ def _digest(content: bytes) -> str:
 
 
 def _record_all(collection: Collection, seeds: list[int], workers: int) -> None:
-    pool = worker_pool(workers, _start, collection)
-    try:
+    with worker_pool(workers, _start, collection) as pool:
         futures = [pool.submit(_record, seed) for seed in seeds]
         bar = progress_bar(as_completed(futures), total=len(futures), desc='episodes', unit='ep')
         for future in bar:
             future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _start(collection: Collection) -> None:

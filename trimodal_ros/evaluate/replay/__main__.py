@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
+import math
 from pathlib import Path
 import sys
 import time
@@ -33,13 +34,14 @@ from .result import Result
 from .station import PolicyFailed, Settings
 from .table import describe
 from .thresholds import read_thresholds
-from ..page import write_json, write_whole
+from ..page import check_files, write_json, write_whole
 from ...command_line import describe_error
 from ...plan.checkpoint import content_hash
 from ...progress import progress_bar
 from ...record.episode import find_episodes
 
 THRESHOLD_MISSED, WRONG, NOT_JUDGED = 1, 2, 3   # exit codes; 2 is that of a command line, too
+REPLAN_PERIOD_S = (0.05, 5.0)   # the range of the node's parameter
 Mode = Literal['offline', 'node', 'recorded']
 
 
@@ -83,7 +85,9 @@ def replay(bags: list[Path], checkpoint: Path, baseline: Path | None = None,
     :param workers: Processes that judge recordings, offline.
     """
     try:
+        check_files(json=json_file, html=html, junit=junit)
         _check(urdf, tool_frame, workers, swap_every, mode, rate)
+        _check_given(bags, replan_period_s, tolerance_rad)
         paths = sorted({path for root in bags for path in find_episodes(root)})
         job = Job((checkpoint,) if baseline is None else (checkpoint, baseline),
                   Settings(replan_period_s), tolerance_rad,
@@ -125,6 +129,17 @@ def _check(urdf: Path | None, tool_frame: str, workers: int, swap_every: int, mo
     if rate and mode != 'node':
         raise ValueError(f'--rate {rate}: with --mode node only, {get_args(Mode)[0]} is as fast '
                          'as it goes')
+
+
+def _check_given(bags: list[Path], replan_period_s: float, tolerance_rad: float) -> None:
+    least_s, most_s = REPLAN_PERIOD_S
+    if not bags:
+        raise ValueError('--bags: name a folder')
+    if not least_s <= replan_period_s <= most_s:
+        raise ValueError(f'--replan-period-s: {replan_period_s}, expected {least_s:g} to '
+                         f'{most_s:g} s, as of the node')
+    if not 0 < tolerance_rad < math.inf:
+        raise ValueError(f'--tolerance-rad: {tolerance_rad}, expected more than 0 rad')
 
 
 def _judged(paths: list[Path], job: Job, mode: Mode, rate: float,

@@ -24,7 +24,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .compare import compare
+from .catalogue import PRIMARY
+from .compare import compare, compare_still
 from .judge import Judged
 from .offline import Outcome
 from .result import Curves, Episode, Figures, Histogram, Result, Robot, Series
@@ -60,7 +61,8 @@ def put_together(outcomes: Sequence[Outcome], robot: RobotSpec, hashes: Sequence
         _histograms(tallies[0].ages),
         tuple(each.judge(figures, comparison) for each in thresholds),
         hashes[1] if with_baseline else '', tallies[1].figures() if with_baseline else {},
-        comparison, duration_s / took_s if took_s else None)
+        comparison, compare_still([each.judged[0].clusters for each in judged])
+        if PRIMARY in figures else None, duration_s / took_s if took_s else None)
 
 
 def _added(robot: RobotSpec, tallies) -> Tally:

@@ -42,7 +42,7 @@ MEASURES = {
     'still_error': Measure(
         'Standing still', 'rad', '',
         'Mean distance of recorded positions from the first step: what a plan that never moves '
-        'would be off.'),
+        'would be off, where the policy made a plan.'),
     'within_tolerance': Measure(
         'Within tolerance', 'share', 'higher',
         'Steps at which every joint is planned within the tolerance of what was recorded.'),
@@ -94,3 +94,5 @@ MEASURES = {
 PERCENTILES = ('input_age_p50', 'input_age_p99', 'command_age_p50', 'command_age_p99')
 # What a comparison of two checkpoints is decided by.
 PRIMARY = 'action_error'
+# What it is held against: the error of a plan that never moves.
+STILL = 'still_error'

@@ -24,13 +24,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .catalogue import MEASURES, PRIMARY
-from .clusters import Clusters
+from .catalogue import MEASURES, PRIMARY, STILL
+from .clusters import Clusters, Totals
 from .result import Compared, Comparison, Verdict
 
 LEAST_EPISODES = 8    # fewer are no sample: then stretches of time are resampled
 RESAMPLES = 2000
 SEED = 0
+NOTHING = (0.0, 0.0)   # sum and count
 
 
 def compare(episodes: Sequence[tuple[Clusters, Clusters]]) -> Comparison:
@@ -44,9 +45,23 @@ def compare(episodes: Sequence[tuple[Clusters, Clusters]]) -> Comparison:
     by_episode = len(episodes) >= LEAST_EPISODES
     pairs = [tuple(clusters.whole() for clusters in pair) for pair in episodes] if by_episode \
         else [pair for one, other in episodes for pair in one.paired(other)]
+    return _comparison(pairs, by_episode)
+
+
+def compare_still(episodes: Sequence[Clusters]) -> Comparison:
+    """Compare a policy's action error with that of plans that never move, as ``compare`` does."""
+    episodes = [clusters for clusters in episodes if clusters]
+    by_episode = len(episodes) >= LEAST_EPISODES
+    parts = [totals for clusters in episodes for totals in (
+        [clusters.whole()] if by_episode else [one for one, _ in clusters.paired(clusters)])]
+    return _comparison([({PRIMARY: totals.get(PRIMARY, NOTHING)},
+                         {PRIMARY: totals.get(STILL, NOTHING)}) for totals in parts], by_episode)
+
+
+def _comparison(pairs: Sequence[tuple[Totals, Totals]], by_episode: bool) -> Comparison:
     measures = {}
     for name in MEASURES:
-        known = [[totals.get(name, (0.0, 0.0)) for totals in pair] for pair in pairs]
+        known = [[totals.get(name, NOTHING) for totals in pair] for pair in pairs]
         if known and all(sum(row[side][1] for row in known) for side in (0, 1)):
             sums_C2, counts_C2 = np.moveaxis(np.array(known, dtype=np.float64), 2, 0)
             measures[name] = paired(sums_C2, counts_C2, MEASURES[name].better)

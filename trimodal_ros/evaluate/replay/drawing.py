@@ -84,8 +84,8 @@ def draw_moment(moment: Moment, episodes: Mapping[str, Episode], units: Mapping[
     episode = episodes.get(moment.episode)
     if episode is None or not episode.curves.time_s:
         return None
-    end_s = max(episode.duration_s, episode.curves.time_s[-1])
-    across = Scale(max(0.0, moment.time_s - AROUND_S), min(end_s, moment.time_s + AROUND_S))
+    across = Scale(max(0.0, moment.time_s - AROUND_S),
+                   min(episode.duration_s, moment.time_s + AROUND_S))
     if across.low >= across.high:
         return None
     joint = moment.joint if moment.joint in units else _furthest(episode, across, units)

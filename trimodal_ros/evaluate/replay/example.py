@@ -16,12 +16,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 import math
 
 import numpy as np
 
-from .catalogue import MEASURES
+from .catalogue import MEASURES, PRIMARY, STILL
 from .result import (
     Compared,
     Comparison,
@@ -63,7 +64,8 @@ def make_example(robot: RobotSpec | None = None, episodes: int = 4, decisions: i
         histograms={'input_age': Histogram(tuple(range(0, 110, 10)), tuple(
             int(count) for count in rng.integers(0, 50, 10)))},
         thresholds=(Passed('action_error', 'max', 0.05, figures['action_error'].value, True),
-                    Passed('within_tolerance', 'min', 0.9, 0.1, False)), real_time=24.0)
+                    Passed('within_tolerance', 'min', 0.9, 0.1, False)), real_time=24.0,
+        still=_comparison(figures, figures | {PRIMARY: figures[STILL]}, (PRIMARY,)))
     return result if not with_baseline else replace(
         result, baseline='fedcba9876543210', baseline_figures=baseline,
         comparison=_comparison(figures, baseline))
@@ -117,11 +119,12 @@ def _worst(episodes: tuple[Episode, ...]) -> tuple[Moment, ...]:
     return tuple(sorted(moments, key=lambda moment: -moment.value)[:12])
 
 
-def _comparison(figures: dict[str, Figure], baseline: dict[str, Figure]) -> Comparison:
+def _comparison(figures: dict[str, Figure], baseline: dict[str, Figure],
+                names: Iterable[str] = MEASURES) -> Comparison:
     measures = {}
-    for name, measure in MEASURES.items():
+    for name in names:
         difference = figures[name].value - baseline[name].value
         measures[name] = Compared(figures[name].value, baseline[name].value, difference,
                                   1.2 * difference, 0.8 * difference,
-                                  'better' if measure.better == 'lower' else 'worse')
+                                  'better' if MEASURES[name].better == 'lower' else 'worse')
     return Comparison('better', 'episodes', 4, measures)

@@ -129,3 +129,15 @@ def data_uri(image: np.ndarray, width: int) -> str:
     _, encoded = cv2.imencode('.jpg', cv2.cvtColor(image, cv2.COLOR_RGB2BGR),
                               [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     return 'data:image/jpeg;base64,' + base64.b64encode(encoded).decode()
+
+
+def shape_of(uri: str) -> float:
+    """
+    Return how many times as wide as high the image in a data URI is.
+
+    >>> shape_of(data_uri(np.zeros((3, 6, 3), np.uint8), 6))
+    2.0
+    """
+    encoded = np.frombuffer(base64.b64decode(uri.partition(',')[2]), np.uint8)
+    height, width, _ = cv2.imdecode(encoded, cv2.IMREAD_COLOR).shape
+    return width / height

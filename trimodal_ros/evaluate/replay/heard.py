@@ -33,7 +33,7 @@ from ...command.decision import Refusal, STAGES
 from ...command.guard import SCORES
 from ...command.message import addressed, from_message
 from ...observe.stamp import stamp_ns
-from ...record.episode import end_of, EpisodeError, read_info
+from ...record.episode import end_of, EpisodeError
 from ...record.moments import Replay
 from ...record.reader import read_messages
 from ...spec import RobotSpec, SpecError, Trajectory
@@ -189,7 +189,7 @@ def with_recorded(path: Path, robot: RobotSpec, decisions: Iterable[ReplayedDeci
     """
     Yield decisions, which come in the order of their stamps, with what was commanded from then on.
 
-    Steps past what is known, at the end of the recording, are NaN. Raises EpisodeError.
+    Steps past the end of the recording are NaN. Raises EpisodeError.
     """
     replay, waiting, asked = Replay(path, robot), iter(decisions), {}
     coming = next(waiting, None)
@@ -206,5 +206,5 @@ def with_recorded(path: Path, robot: RobotSpec, decisions: Iterable[ReplayedDeci
     for each in [coming, *waiting] if coming is not None else []:
         replay.chunks.ask(each.stamp_ns)
         asked[each.stamp_ns] = each
-    for stamp, chunk_TJ in replay.chunks.rest(end_of(path), read_info(path).goes_on):
+    for stamp, chunk_TJ in replay.chunks.rest(end_of(path), goes_on=True):
         yield replace(asked.pop(stamp), recorded_TJ=chunk_TJ)

@@ -110,7 +110,8 @@ class Judge:
         by, planned_TJ, recorded_TJ = self._by, decision.planned_TJ, decision.recorded_TJ
         error_TJ = self._in_rad(measures.absolute_error(planned_TJ, recorded_TJ))
         tally.add('action_error', error_TJ)
-        tally.add('still_error', self._in_rad(measures.still_error(recorded_TJ)))
+        tally.add('still_error', np.where(   # of the same steps, to be held against it
+            np.isnan(error_TJ), np.nan, measures.still_error(recorded_TJ)))
         counts_J = self._robot.has_distance_J
         tally.add('within_tolerance', measures.within_tolerance(
             planned_TJ[:, counts_J], recorded_TJ[:, counts_J], by.tolerance_rad))
@@ -210,13 +211,18 @@ class Judge:
         judged.instructions[instruction] += tally
         judged.clusters.add(time_s, tally.totals())
 
+    def _steps_until(self, end_ns: int) -> int:
+        """Return how many steps of the last plan lie within the recording."""
+        steps = (end_ns - self._before.stamp_ns) // self._robot.step_ns
+        return min(max(0, steps), self._robot.horizon)
+
     def end(self, end_ns: int) -> Judged:
         """Return what came of the decisions; the recording ends at ``end_ns``."""
         judged = self._judged
         if self._before is not None:
             tally = Tally(self._robot)
             self._add_gap(tally, (end_ns - self._before.stamp_ns) / NS_PER_S)
-            self._add_motion(tally, self._before, self._robot.horizon)
+            self._add_motion(tally, self._before, self._steps_until(end_ns))
             self._keep(tally, self._before.instruction,
                        (self._before.stamp_ns - self._start_ns) / NS_PER_S)
             judged.steps = self._steps.rows()

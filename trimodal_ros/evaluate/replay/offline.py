@@ -168,13 +168,10 @@ def _judged(paths: list[Path], job: Job, workers: int) -> Iterator[Outcome]:
         return
     for checkpoint in job.checkpoints:
         open_policy(checkpoint, engine=ENGINE)   # here, where the reason isn't lost
-    pool = worker_pool(min(workers, len(paths)), _start, job)
     paths = sorted(paths, key=known_duration, reverse=True)   # no long one alone at the end
-    try:
+    with worker_pool(min(workers, len(paths)), _start, job) as pool:
         for done in as_completed([pool.submit(judge_recording, path) for path in paths]):
             yield done.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def planners_of(job: Job) -> list[BatchPlanner]:

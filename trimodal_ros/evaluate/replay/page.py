@@ -29,7 +29,7 @@ from typing import NamedTuple
 from . import values, wording
 from .catalogue import MEASURES
 from .drawing import ALIGNMENTS, draw_moment, draw_stretch, Drawing, NOT_SENT, POINTS
-from .frames import Pictures
+from .frames import Pictures, shape_of
 from .overview import AVERAGED, draw_histogram, draw_overview, draw_steps
 from .result import Episode, Moment, Result, Robot
 from .shown import cards_of, columns_of, measures_of
@@ -84,7 +84,9 @@ def write_replay_page(path: Path, result: Result, pictures: Pictures) -> None:
         'replay/page', path, title=wording.headline(result),
         subtitle=subtitle(result), result=result,
         shown=shown, cards=cards_of(shown), answers=list(wording.answers(result)),
-        words=wording, values=values, measures=MEASURES, alignments=list(ALIGNMENTS), kinds=KINDS,
+        worse_than_still={episode.path for episode in wording.worse_than_still(result)},
+        words=wording, values=values, shape_of=shape_of, measures=MEASURES,
+        alignments=list(ALIGNMENTS), kinds=KINDS,
         scenes=_scenes(result, pictures), panels=panels,
         panel_of={panel.stretch.episode.path: panel for panel in reversed(panels)},
         number_of=_numbers(result), not_sent=_not_sent(panels),

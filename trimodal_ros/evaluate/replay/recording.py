@@ -26,7 +26,14 @@ from .station import Received, Settings
 from ...command.interlock import NO_INSTRUCTION
 from ...plan.batch import BatchPlanner
 from ...record.bag_metadata import message_counts
-from ...record.episode import EpisodeError, EpisodeInfo, of_other_robot, read_info, start_of
+from ...record.episode import (
+    end_of,
+    EpisodeError,
+    EpisodeInfo,
+    of_other_robot,
+    read_info,
+    start_of,
+)
 from ...record.image_topics import image_topics
 from ...record.reader import read_messages
 from ...spec import NS_PER_S, RobotSpec
@@ -82,8 +89,9 @@ class Recording:
                 memory.clear()
         except EpisodeError as error:
             fault = error
+        end_ns = self.now_ns if fault else end_of(self.path)
         for place, rehearsal in enumerate(self.rehearsals):
-            yield from ((place, decision) for decision in rehearsal.end(self.info.goes_on))
+            yield from ((place, decision) for decision in rehearsal.end(end_ns))
         if fault is not None:
             raise fault
 

@@ -169,9 +169,10 @@ class Rehearsal:
             replayed, z_fused_D = self._pending.popleft()
             self._ready.append((replace(replayed, recorded_TJ=chunk_TJ), z_fused_D))
 
-    def end(self, goes_on: bool) -> Iterator[ReplayedDecision]:
-        """Yield the rest of the decisions; what was recorded is a part if it ``goes_on``."""
-        self._finish(self._labels.rest(self.station.now_ns, goes_on))
+    def end(self, end_ns: int) -> Iterator[ReplayedDecision]:
+        """Yield the rest of the decisions; of steps after ``end_ns`` nothing is known."""
+        # What was under way at the end was never carried out: it is known of no recording.
+        self._finish(self._labels.rest(end_ns, goes_on=True))
         self._ready += self._pending
         self._pending.clear()
         while self._ready:

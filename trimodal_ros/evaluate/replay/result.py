@@ -214,7 +214,8 @@ class Result:
 
     ``checkpoint`` and ``baseline`` are content hashes, '' for none. ``settings`` are those of the
     run, by name. ``histograms`` are of times in ms by name. ``real_time`` is how many seconds of
-    recording were judged in a second.
+    recording were judged in a second. ``still`` compares the action error with that of plans that
+    never move, which stand in for the baseline.
     """
 
     checkpoint: str
@@ -232,6 +233,7 @@ class Result:
     baseline: str = ''
     baseline_figures: Figures = field(default_factory=dict)
     comparison: Comparison | None = None
+    still: Comparison | None = None
     real_time: float | None = None
     version: int = VERSION
 

@@ -46,7 +46,8 @@ def _measures(result: Result) -> list[str]:
         compared = comparison.measures.get(name) if comparison else None
         rows.append(f'{MEASURES[name].title:26}{number(figure)}'
                     + _compared(compared) + f'  {MEASURES[name].unit}')
-    return [*rows, '', *([] if comparison is None else [_verdict(result, comparison)])]
+    others = {'standing still': result.still, f'the baseline {result.baseline}': comparison}
+    return [*rows, '', *(_verdict(*each) for each in others.items() if each[1] is not None)]
 
 
 def number(figure: Figure) -> str:
@@ -61,9 +62,8 @@ def _compared(compared: Compared | None) -> str:
     return f'{compared.baseline:12.4g}{compared.difference:+12.3g}{within:24}'
 
 
-def _verdict(result: Result, comparison: Comparison) -> str:
+def _verdict(other: str, comparison: Comparison) -> str:
     words = {'better': 'is better than', 'worse': 'is worse than',
              'no difference shown': 'shows no difference from'}[comparison.verdict]
-    return (f'By {MEASURES[comparison.primary].title.lower()} the checkpoint {words} the '
-            f'baseline {result.baseline} (paired, over {comparison.clusters} '
-            f'{comparison.resampled}).\n')
+    return (f'By {MEASURES[comparison.primary].title.lower()} the checkpoint {words} '
+            f'{other} (paired, over {comparison.clusters} {comparison.resampled}).\n')

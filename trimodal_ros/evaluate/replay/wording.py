@@ -17,10 +17,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal, NamedTuple
 
-from .catalogue import MEASURES, PRIMARY
-from .result import Compared, Comparison, Figure, Passed, Result
+from .catalogue import MEASURES, PRIMARY, STILL
+from .result import Compared, Comparison, Episode, Figure, Passed, Result
 from .values import apart, counted, digits, duration, with_unit
 
 Tone = Literal['good', 'bad', 'even']
@@ -28,7 +29,15 @@ SIGNS = {'good': '✓', 'bad': '✗', 'even': '•'}
 TONES = {'better': 'good', 'worse': 'bad', 'no difference shown': 'even'}
 VERDICTS = {'better': 'Better than the baseline', 'worse': 'Worse than the baseline',
             'no difference shown': 'No difference from the baseline shown'}
+ANSWERS = {'better': 'Yes', 'worse': 'No, worse', 'no difference shown': 'No difference shown'}
 NO_VERDICT = 'What the policy would have done'
+BESIDE_STILL = {'better': 'Better than standing still', 'worse': 'Worse than standing still',
+                'no difference shown': 'No better than standing still, by what was shown'}
+MEANS = {'better': 'Its plans are closer to what was recorded than never moving is.',
+         'worse': 'Never moving would have been closer to what was recorded.',
+         'no difference shown': 'These recordings do not show that it does better than a policy '
+                                'that never moves.'}
+NAMED = 6   # recordings in a sentence
 
 
 class Answer(NamedTuple):
@@ -65,7 +74,9 @@ def headline(result: Result) -> str:
         return VERDICTS[result.comparison.verdict] + (f', {missed}' if result.failures else '')
     if result.failures:
         return missed
-    return f'{_all(thresholds, "threshold")} kept' if thresholds else NO_VERDICT
+    if thresholds:
+        return f'{_all(thresholds, "threshold")} kept'
+    return NO_VERDICT if result.still is None else BESIDE_STILL[result.still.verdict]
 
 
 def _all(number: int, name: str) -> str:
@@ -74,20 +85,45 @@ def _all(number: int, name: str) -> str:
 
 def answers(result: Result) -> Iterator[Answer]:
     """Yield the answers to what is asked first."""
-    yield _against_baseline(result)
-    yield _thresholds(result)
+    if result.comparison is not None:
+        yield _against_baseline(result.comparison)
+    if result.still is not None:
+        yield _against_still(result, result.still)
+    if result.thresholds:
+        yield _thresholds(result)
     yield _refusals(result)
     yield _recordings(result)
 
 
-def _against_baseline(result: Result) -> Answer:
-    question = 'Better than the baseline?'
-    if result.comparison is None:
-        return Answer(question, 'Not asked', 'Name one with --baseline to compare with it.',
-                      'even')
-    verdict = result.comparison.verdict
-    answer = {'better': 'Yes', 'worse': 'No, worse'}.get(verdict, 'No difference shown')
-    return Answer(question, answer, compared_in_words(result.comparison), TONES[verdict])
+def _against_baseline(comparison: Comparison) -> Answer:
+    verdict = comparison.verdict
+    return Answer('Better than the baseline?', ANSWERS[verdict], compared_in_words(comparison),
+                  TONES[verdict])
+
+
+def _against_still(result: Result, still: Comparison) -> Answer:
+    drawn = (f'{counted(result.decisions, "decision")}, {still.clusters} {still.resampled} drawn '
+             'again and again.')
+    return Answer('Better than standing still?', ANSWERS[still.verdict], ' '.join(filter(None, (
+        MEANS[still.verdict], compared_in_words(still), drawn, _further_off(result)))),
+        TONES[still.verdict])
+
+
+def _further_off(result: Result) -> str:
+    worse, judged = worse_than_still(result), [each for each in result.episodes if each.decisions]
+    if not worse:
+        return ''
+    names = ', '.join(Path(each.path).name for each in worse[:NAMED])
+    more = f' and {len(worse) - NAMED} more' if len(worse) > NAMED else ''
+    return (f'By its mean it is further off in {len(worse)} of '
+            f'{counted(len(judged), "recording")}: {names}{more}.')
+
+
+def worse_than_still(result: Result) -> list[Episode]:
+    """Return the recordings in which the action error is above that of never moving."""
+    return [episode for episode in result.episodes
+            if None not in (errors := [value_of(episode.figures, name)
+                                       for name in (PRIMARY, STILL)]) and errors[0] > errors[1]]
 
 
 def compared_in_words(comparison: Comparison) -> str:
@@ -111,8 +147,6 @@ def interval(compared: Compared, unit: str) -> str:
 
 def _thresholds(result: Result) -> Answer:
     question, count = 'Within the thresholds?', len(result.thresholds)
-    if not count:
-        return Answer(question, 'None set', 'Give a file of them with --thresholds.', 'even')
     if not result.failures:
         return Answer(question, 'Yes', f'{_all(count, "threshold")} kept.', 'good')
     missed = '; '.join(map(threshold_in_words, result.failures[:3]))

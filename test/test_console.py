@@ -206,10 +206,10 @@ def test_an_episode_under_way_is_not_left_by_mistake():
     assert not desk.is_open
 
 
-def drawn(width=140, **changes) -> str:
-    console = Console(width=width, force_terminal=False)
+def drawn(width=140, height=40, **changes) -> str:
+    console = Console(width=width, height=height, force_terminal=False)
     with console.capture() as capture:
-        console.print(draw(Shown('recorder', **changes), width))
+        console.print(draw(Shown('recorder', **changes), width, height), end='')
     return capture.get()
 
 
@@ -242,6 +242,31 @@ def test_figures_are_whole_in_a_narrow_terminal(width):
     assert '…' not in table and '499.8' in table and '1203' in table
     assert all(word in table for word in finding.split())
     assert ('27.650' in table) == (width == 140)
+
+
+SENTENCE = 'pick up the yellow cube and place it on the right plate, please'
+
+
+@pytest.mark.parametrize('width, height', [(80, 12), (80, 24), (140, 16), (140, 40)])
+@pytest.mark.parametrize('typed', [None, SENTENCE])
+def test_a_short_terminal_shows_what_is_typed_and_answered(width, height, typed):
+    """Catches keys, answers and a sentence being typed that lie below the last line."""
+    well = {f'camera_{n}/image_raw': status('', DiagnosticStatus.OK, 'well', {})
+            for n in range(30)}
+    statuses = {'state': status('', DiagnosticStatus.OK, 'ready', {}), **well,
+                'late/image_raw': status('', DiagnosticStatus.WARN, '2 gaps', {}),
+                'joints': status('', DiagnosticStatus.ERROR, 'silent for 3.0 s', {})}
+    answers = [f'start: /data/episode_{n:04}' for n in range(5)] + [f'! start: {SENTENCE * 2}']
+    text = drawn(width, height, statuses=statuses, answers=answers, typed=typed)
+    lines = text.splitlines()
+    assert len(lines) <= height and lines[0] == 'ready'
+    assert '! start: ' in text and ('Enter' if typed else 'q  quit') in lines[-1]
+    assert typed is None or typed in text
+    if height >= 16:
+        assert 'silent for 3.0 s' in text and 'episode_0004' in text
+        rows = sum('image_raw' in line for line in lines) + ('joints' in text)
+        assert f'{len(well) + 2 - rows} topics not shown' in text
+    assert ('topics not shown, none with' if height >= 16 else ' topics not shown') in text
 
 
 def test_a_pasted_text_is_no_row_of_orders():

@@ -186,7 +186,7 @@ def _run(client: RecorderClient, keys: Keys, stop: threading.Event) -> None:
     with Live(console=console, screen=True, auto_refresh=False) as live:
         while desk.is_open and not stop.is_set():
             shown = Shown(client.recorder, client.statuses, list(client.answers), desk.typed)
-            live.update(draw(shown, console.width), refresh=True)
+            live.update(draw(shown, *console.size), refresh=True)
             desk.take(keys.read(DRAW_S))
     if client.episode:
         print(f'{client.recorder} is still recording {client.episode}')

@@ -30,6 +30,7 @@ from .console_fit import fit, lines_of
 KEYS = {   # what they ask the recorder for
     's': 'start', 'y': 'success', 'n': 'failure', 'e': 'stop', 'd': 'discard', 'r': 'redo',
     'k': 'keep'}
+SIMULATED_KEYS = {'t': 'table anew'}   # beside a simulated robot only
 OTHER_KEYS = {'i': 'instruction', 'q': 'quit'}
 STYLES = {DiagnosticStatus.OK: 'green', DiagnosticStatus.WARN: 'yellow'}
 COLUMNS = {   # heading, value of the topic's status; in a narrow terminal the first of them
@@ -46,13 +47,15 @@ class Shown:
     All that is on the screen.
 
     ``statuses`` are the recorder's by part, empty before it was heard; ``typed`` is an
-    instruction under way, None while none is; ``answers`` are the recorder's, the last one last.
+    instruction under way, None while none is; ``answers`` are the recorder's, the last one last;
+    ``table`` is what a simulated robot tells of its table, None where there is none.
     """
 
     recorder: str
     statuses: Mapping[str, DiagnosticStatus] = field(default_factory=dict)
     answers: Sequence[str] = ()
     typed: str | None = None
+    table: str | None = None
 
 
 def draw(shown: Shown, width: int, height: int) -> RenderableType:
@@ -68,7 +71,7 @@ def draw(shown: Shown, width: int, height: int) -> RenderableType:
         top, tables = [Text(f'nothing is heard of {shown.recorder!r} on /diagnostics: is it '
                             'running, on this ROS_DOMAIN_ID?', 'bold red')], lambda room: iter(())
     else:
-        top = [_headline(shown), _figures(shown)]
+        top = [_headline(shown), *_simulated(shown), _figures(shown)]
 
         def tables(room: int) -> Iterator[list[RenderableType]]:
             return _tables(shown, width, room)
@@ -89,7 +92,14 @@ def _headline(shown: Shown) -> Text:
         text.append(f'  {Path(values["episode"]).name}  {values["seconds"]} s', 'bold')
     if values.get('taken_over') == 'true':
         text.append('  TAKEN OVER', 'bold magenta')
+    if 'episode' not in values and not values.get('instruction', 'unheard'):
+        text.append('; press i to give an instruction', 'bold')
     return text
+
+
+def _simulated(shown: Shown) -> list[Text]:
+    """Return what the simulated robot tells of its table, one line or none."""
+    return [] if shown.table is None else [Text(shown.table or 'table: not heard of yet', 'cyan')]
 
 
 def _figures(shown: Shown) -> Text:
@@ -98,7 +108,7 @@ def _figures(shown: Shown) -> Text:
                        if (values := state.get(f'episodes_{name}')))
     instruction = state.get('recorded_instruction') or state.get('instruction')
     return Text(
-        f'instruction: {instruction or "(none: press i)"}\n'
+        f'instruction: {instruction or "none"}\n'
         f'operator: {state.get("operator") or "-"}   episodes: {counts or "none yet"}   '
         f'in memory: {state.get("ring_s", "?")} s\n'
         f'disk: {disk.get("free_mb", "?")} MB free, at least {disk.get("min_free_mb", "?")}   '
@@ -161,7 +171,8 @@ def _prompt(shown: Shown, width: int) -> Text:
         return Text.assemble('instruction: ', (shown.typed, 'bold'), ('▏', 'blink'),
                              '   Enter gives it, Esc leaves it')
     text, left = Text(), width
-    for key, name in {**KEYS, **OTHER_KEYS}.items():
+    simulated = {} if shown.table is None else SIMULATED_KEYS
+    for key, name in {**KEYS, **simulated, **OTHER_KEYS}.items():
         length = len(f' {key}  {name}')
         if length > left:   # a key and what it does stay together
             text.append('\n')

@@ -25,6 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.task import Future
 from std_srvs.srv import Trigger
 import tyro
@@ -56,7 +57,8 @@ class Dealer:
 
     def open(self) -> None:
         """Offer the service, once the policy is active."""
-        self._conductor.node.create_service(Trigger, '~/lay', self._on_lay)
+        self._conductor.node.create_service(   # a group of its own: the others' answers must come
+            Trigger, '~/lay', self._on_lay, callback_group=MutuallyExclusiveCallbackGroup())
 
     async def _on_lay(self, request, response):
         laid = Future()

@@ -109,6 +109,7 @@ def test_one_person_records_by_keys(ros, tmp_path):
         screen.shows('front/image_raw')
         screen.press('s')
         screen.shows('! start: not started: instruction')
+        screen.shows('; press i to give one')
         screen.press('iput the cube dpwm\x7f\x7f\x7fown\r')
         screen.shows('instruction: put the cube down')
         wait_for(lambda: graph.session.live.instruction == 'put the cube down', 'the instruction')

@@ -118,7 +118,8 @@ def test_the_scene_s_own_task_is_judged_too(client, monkeypatch):
 def test_the_table_is_told_in_words(monkeypatch):
     """Catches a cube told to be elsewhere that lies on a plate, or one that isn't there."""
     from trimodal_ros.sim.tabletop import Table
-    monkeypatch.setattr(Table, 'is_done', lambda self, task: task == Task('red cube', 'left plate'))
+    on_it = Task('red cube', 'left plate')
+    monkeypatch.setattr(Table, 'is_done', lambda self, task: task == on_it)
     table = Table.__new__(Table)
     assert table.account(['red cube', 'blue cube']) == (
         'left plate: red cube; right plate: nothing; elsewhere: blue cube')

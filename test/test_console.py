@@ -36,7 +36,9 @@ from rich.console import Console
 from trimodal_ros.nodes.console import Desk, RecorderClient, SILENT_S
 from trimodal_ros.nodes.console_view import draw, Shown
 from trimodal_ros.nodes.decision_message import status
+from trimodal_ros.nodes.teleop_demo import SEED
 from trimodal_ros.record.episode import find_episodes, read_info
+from trimodal_ros.sim.layout import make_layout
 
 CONSOLE, SESSION = 'trimodal_ros.nodes.console', 'trimodal_ros.nodes.record_demo'
 ESCAPES = re.compile(rb'\x1b(\[[0-?]*[ -/]*[@-~]|[()].)')
@@ -107,6 +109,7 @@ def test_one_person_records_by_keys(ros, tmp_path):
         screen.shows('front/image_raw')
         screen.press('s')
         screen.shows('! start: not started: instruction')
+        screen.shows('; press i to give one')
         screen.press('iput the cube dpwm\x7f\x7f\x7fown\r')
         screen.shows('instruction: put the cube down')
         wait_for(lambda: graph.session.live.instruction == 'put the cube down', 'the instruction')
@@ -175,13 +178,16 @@ class Asked:
     """Stands in for the recorder's client, and notes what it is asked."""
 
     def __init__(self):
-        self.asked, self.answers, self.episode = [], [], ''
+        self.asked, self.answers, self.episode, self.table = [], [], '', None
 
     def ask(self, name):
         self.asked.append(name)
 
     def say(self, text):
         self.asked.append(('say', text))
+
+    def lay(self):
+        self.asked.append('lay')
 
 
 def test_keys_of_an_instruction_are_no_orders():
@@ -201,15 +207,20 @@ def test_an_episode_under_way_is_not_left_by_mistake():
     for keys in ('q', 'kq'):
         for key in keys:
             desk.press(key)
-        assert desk.is_open and '! quit: /data/episode_0003 is still' in client.answers[-1]
+        assert desk.is_open and '! quit: episode_0003 is still' in client.answers[-1]
+    assert 'goes on recording without the console' in client.answers[-1]
+    client.table = ''
+    for key in 'kq':
+        desk.press(key)
+    assert 'ends, too, and keeps it with outcome unknown' in client.answers[-1]
     desk.press('q')
     assert not desk.is_open
 
 
-def drawn(width=140, **changes) -> str:
-    console = Console(width=width, force_terminal=False)
+def drawn(width=140, height=40, **changes) -> str:
+    console = Console(width=width, height=height, force_terminal=False)
     with console.capture() as capture:
-        console.print(draw(Shown('recorder', **changes), width))
+        console.print(draw(Shown('recorder', **changes), width, height), end='')
     return capture.get()
 
 
@@ -244,6 +255,47 @@ def test_figures_are_whole_in_a_narrow_terminal(width):
     assert ('27.650' in table) == (width == 140)
 
 
+def test_a_table_is_there_for_simulated_robots_only():
+    """Catches a key of the simulator on a real robot's console, and a table told of nowhere."""
+    asked = Asked()
+    desk = Desk(asked)
+    desk.press('t')
+    asked.table = ''
+    desk.press('t')
+    assert asked.asked == ['lay']
+    statuses = {'state': status('', DiagnosticStatus.WARN, 'not ready: instruction: silent', {
+        'instruction': ''})}
+    text = drawn(statuses=statuses, table='left plate: red cube')
+    assert 'left plate: red cube\n' in text and 't  table anew' in text
+    assert 'silent; press i to give an instruction\n' in text
+    assert 't  table' not in drawn(statuses=statuses)
+
+
+SENTENCE = 'pick up the yellow cube and place it on the right plate, please'
+
+
+@pytest.mark.parametrize('width, height', [(80, 12), (80, 24), (140, 16), (140, 40)])
+@pytest.mark.parametrize('typed', [None, SENTENCE])
+def test_a_short_terminal_shows_what_is_typed_and_answered(width, height, typed):
+    """Catches keys, answers and a sentence being typed that lie below the last line."""
+    well = {f'camera_{n}/image_raw': status('', DiagnosticStatus.OK, 'well', {})
+            for n in range(30)}
+    statuses = {'state': status('', DiagnosticStatus.OK, 'ready', {}), **well,
+                'late/image_raw': status('', DiagnosticStatus.WARN, '2 gaps', {}),
+                'joints': status('', DiagnosticStatus.ERROR, 'silent for 3.0 s', {})}
+    answers = [f'start: /data/episode_{n:04}' for n in range(5)] + [f'! start: {SENTENCE * 2}']
+    text = drawn(width, height, statuses=statuses, answers=answers, typed=typed)
+    lines = text.splitlines()
+    assert len(lines) <= height and lines[0] == 'ready'
+    assert '! start: ' in text and ('Enter' if typed else 'q  quit') in lines[-1]
+    assert typed is None or typed in text
+    if height >= 16:
+        assert 'silent for 3.0 s' in text and 'episode_0004' in text
+        rows = sum('image_raw' in line for line in lines) + ('joints' in text)
+        assert f'{len(well) + 2 - rows} topics not shown' in text
+    assert ('topics not shown, none with' if height >= 16 else ' topics not shown') in text
+
+
 def test_a_pasted_text_is_no_row_of_orders():
     """Catches a sentence pasted without i: its letters would stop, redo and discard."""
     asked = []
@@ -260,6 +312,12 @@ def test_session_to_record_in(tmp_path):
     """Catches anything broken between make record, the nodes behind it and the console."""
     with terminal('--out', str(tmp_path), program=SESSION) as screen:
         screen.shows('policy/decision')
+        screen.shows('left plate: nothing; right plate: nothing; '
+                     f'elsewhere: {", ".join(sorted(make_layout(SEED).cubes))}')
+        screen.press('t')
+        cubes = sorted(make_layout(SEED + 1).cubes)
+        screen.shows(f'elsewhere: {", ".join(cubes)}')
+        screen.shows('table: laid anew')
         screen.press('iput the blue cube on the left plate\r')
         screen.shows('instruction: put the blue cube')
 
@@ -269,6 +327,8 @@ def test_session_to_record_in(tmp_path):
             screen.shows('start: ')  # or why not yet
             return 'start: /' in screen.read()
         wait_for(is_recording, 'recording')
+        screen.press('t')
+        screen.shows('! table: an episode is being recorded')
         screen.press('y')
         screen.shows('success: /')
         screen.press('q')

@@ -113,3 +113,13 @@ def test_the_scene_s_own_task_is_judged_too(client, monkeypatch):
                        for topic in ('task_done', 'scene_task_done'))
         wait_for(lambda: told and scene, 'both judgements')
         assert not told[-1].data and scene[-1].data
+
+
+def test_the_table_is_told_in_words(monkeypatch):
+    """Catches a cube told to be elsewhere that lies on a plate, or one that isn't there."""
+    from trimodal_ros.sim.tabletop import Table
+    on_it = Task('red cube', 'left plate')
+    monkeypatch.setattr(Table, 'is_done', lambda self, task: task == on_it)
+    table = Table.__new__(Table)
+    assert table.account(['red cube', 'blue cube']) == (
+        'left plate: red cube; right plate: nothing; elsewhere: blue cube')

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections import deque
 import os
+from pathlib import Path
 import sys
 import threading
 import time
@@ -44,6 +45,7 @@ from .ros import LATCHED_QOS, qualified, SpinThread, stop_signals
 DRAW_S = 0.2
 SILENT_S = 3.0     # after which the recorder is taken to be gone
 ANSWERS = 6
+LAY = 'conductor/lay'   # of record_demo: it lays the table anew
 ENTER, ESCAPE, BACKSPACE = ('\r', '\n'), '\x1b', ('\x7f', '\b')
 
 
@@ -51,10 +53,11 @@ class RecorderClient:
     """
     Hears a recorder and asks it; spins a node on a thread of its own.
 
-    ``episode`` is what it is recording, '' for nothing, as far as it has told.
+    ``episode`` is what it is recording, '' for nothing, as far as it has told; ``table`` what a
+    simulated robot tells of its table, '' before it has, None where nothing is ``simulated``.
     """
 
-    def __init__(self, recorder: str):
+    def __init__(self, recorder: str, simulated: bool = False):
         self.recorder, self.answers = recorder, deque(maxlen=ANSWERS)
         self._statuses, self._heard_at, self.episode = {}, 0.0, ''
         self._answered_at = -SILENT_S
@@ -65,7 +68,15 @@ class RecorderClient:
         self.node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
         self._services = {name: self.node.create_client(Trigger, f'{recorder}/{name}')
                           for name in KEYS.values()}
+        self.table = '' if simulated else None
+        if simulated:
+            self.node.create_subscription(String, 'simulated_robot/table', self._on_table,
+                                          LATCHED_QOS)
+            self._services['lay'] = self.node.create_client(Trigger, LAY)
         self._spinning = SpinThread(self.node)
+
+    def _on_table(self, message: String) -> None:
+        self.table = message.data
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         prefix = f'{qualified(self.node, self.recorder)}: '
@@ -99,9 +110,25 @@ class RecorderClient:
             if response.success and name != 'keep':   # known before it is told again, or shown
                 self.episode = response.message if name in ('start', 'redo') else ''
                 self._answered_at = time.monotonic()
-            mark = '' if response.success else '! '
-            self.answers.append(f'{mark}{name}: {response.message}')
+            self._answer(name, response)
         client.call_async(Trigger.Request()).add_done_callback(note)
+
+    def _answer(self, name: str, response: Trigger.Response) -> None:
+        mark = '' if response.success else '! '
+        hint = '; press i to give one' if mark and 'instruction' in response.message else ''
+        self.answers.append(f'{mark}{name}: {response.message}{hint}')
+
+    def lay(self) -> None:
+        """Have the simulated table laid anew, which would spoil an episode under way."""
+        client = self._services['lay']
+        if self.episode:
+            self.answers.append('! table: an episode is being recorded: y, n, e or d ends it')
+        elif client.service_is_ready():
+            self.answers.append('table: being laid anew')
+            client.call_async(Trigger.Request()).add_done_callback(
+                lambda future: self._answer('table', future.result()))
+        else:
+            self.answers.append(f'! table: nobody offers {LAY}')
 
     def say(self, instruction: str) -> None:
         """Give an instruction, to the robot as well as to the recorder."""
@@ -140,9 +167,14 @@ class Desk:
             self._client.ask(KEYS[key])
         elif key == 'i':
             self.typed = ''
+        elif key == 't' and self._client.table is not None:
+            self._client.lay()
         elif key == 'q' and self._client.episode and not self._is_warned:
-            self._client.answers.append(f'! quit: {self._client.episode} is still being '
-                                        'recorded: y, n or e ends it; q again leaves it on')
+            then = ('goes on recording without the console' if self._client.table is None
+                    else 'ends, too, and keeps it with outcome unknown')
+            self._client.answers.append(
+                f'! quit: {Path(self._client.episode).name} is still being recorded: y, n or e '
+                f'ends it; after another q the recorder {then}')
             self._is_warned = True
             return
         elif key == 'q':
@@ -161,17 +193,19 @@ class Desk:
             self.typed += key
 
 
-def console(recorder: str = 'recorder') -> None:
+def console(recorder: str = 'recorder', simulated: bool = False) -> None:
     """
     Record by keys: start, success, failure, stop, discard, redo, keep; i gives an instruction.
 
     :param recorder: Name of the recorder node.
+    :param simulated: In front of the session of record_demo: shows what the simulated robot tells
+        of its table; t has it laid anew; the recorder ends with the console.
     """
     rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     stop = stop_signals()
     try:
         with Keys() as keys:
-            client = RecorderClient(recorder)
+            client = RecorderClient(recorder, simulated)
             try:
                 _run(client, keys, stop)
             finally:
@@ -185,11 +219,14 @@ def _run(client: RecorderClient, keys: Keys, stop: threading.Event) -> None:
     console = Console()
     with Live(console=console, screen=True, auto_refresh=False) as live:
         while desk.is_open and not stop.is_set():
-            shown = Shown(client.recorder, client.statuses, list(client.answers), desk.typed)
-            live.update(draw(shown, console.width), refresh=True)
+            shown = Shown(client.recorder, client.statuses, list(client.answers), desk.typed,
+                          client.table)
+            live.update(draw(shown, *console.size), refresh=True)
             desk.take(keys.read(DRAW_S))
     if client.episode:
-        print(f'{client.recorder} is still recording {client.episode}')
+        print(f'{client.recorder} is still recording {client.episode}'
+              if client.table is None else
+              f'{client.episode} ends with the session; its outcome is unknown')
 
 
 def main(args: list[str] | None = None) -> None:

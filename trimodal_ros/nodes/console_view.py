@@ -16,18 +16,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from .console_fit import fit, lines_of
 
 KEYS = {   # what they ask the recorder for
     's': 'start', 'y': 'success', 'n': 'failure', 'e': 'stop', 'd': 'discard', 'r': 'redo',
     'k': 'keep'}
+SIMULATED_KEYS = {'t': 'table anew'}   # beside a simulated robot only
 OTHER_KEYS = {'i': 'instruction', 'q': 'quit'}
 STYLES = {DiagnosticStatus.OK: 'green', DiagnosticStatus.WARN: 'yellow'}
 COLUMNS = {   # heading, value of the topic's status; in a narrow terminal the first of them
@@ -44,24 +47,35 @@ class Shown:
     All that is on the screen.
 
     ``statuses`` are the recorder's by part, empty before it was heard; ``typed`` is an
-    instruction under way, None while none is; ``answers`` are the recorder's, the last one last.
+    instruction under way, None while none is; ``answers`` are the recorder's, the last one last;
+    ``table`` is what a simulated robot tells of its table, None where there is none.
     """
 
     recorder: str
     statuses: Mapping[str, DiagnosticStatus] = field(default_factory=dict)
     answers: Sequence[str] = ()
     typed: str | None = None
+    table: str | None = None
 
 
-def draw(shown: Shown, width: int) -> RenderableType:
-    """Return the screen, of ``width`` characters."""
+def draw(shown: Shown, width: int, height: int) -> RenderableType:
+    """
+    Return the screen, of ``width`` characters and ``height`` lines, none of them cut off below.
+
+    Where room is short, topics go first, those without findings before the others.
+    """
+    prompt = lines_of(_prompt(shown, width), width)[-height:]
+    answers = [lines_of(Text(line, 'red' if line.startswith('!') else ''), width)
+               for line in shown.answers]
     if not shown.statuses:
-        top = [Text(f'nothing is heard of {shown.recorder!r} on /diagnostics: is it running, on '
-                    'this ROS_DOMAIN_ID?', 'bold red')]
+        top, tables = [Text(f'nothing is heard of {shown.recorder!r} on /diagnostics: is it '
+                            'running, on this ROS_DOMAIN_ID?', 'bold red')], lambda room: iter(())
     else:
-        top = [_headline(shown), _figures(shown), _topics(shown, width)]
-    answers = [Text(line, 'red' if line.startswith('!') else '') for line in shown.answers]
-    return Group(*top, Text(), *answers, Text(), _prompt(shown))
+        top = [_headline(shown), *_simulated(shown), _figures(shown)]
+
+        def tables(room: int) -> Iterator[list[RenderableType]]:
+            return _tables(shown, width, room)
+    return fit([lines_of(part, width) for part in top], tables, answers, prompt, width, height)
 
 
 def _values(status: DiagnosticStatus | None) -> dict[str, str]:
@@ -78,7 +92,14 @@ def _headline(shown: Shown) -> Text:
         text.append(f'  {Path(values["episode"]).name}  {values["seconds"]} s', 'bold')
     if values.get('taken_over') == 'true':
         text.append('  TAKEN OVER', 'bold magenta')
+    if 'episode' not in values and not values.get('instruction', 'unheard'):
+        text.append('; press i to give an instruction', 'bold')
     return text
+
+
+def _simulated(shown: Shown) -> list[Text]:
+    """Return what the simulated robot tells of its table, one line or none."""
+    return [] if shown.table is None else [Text(shown.table or 'table: not heard of yet', 'cyan')]
 
 
 def _figures(shown: Shown) -> Text:
@@ -87,7 +108,7 @@ def _figures(shown: Shown) -> Text:
                        if (values := state.get(f'episodes_{name}')))
     instruction = state.get('recorded_instruction') or state.get('instruction')
     return Text(
-        f'instruction: {instruction or "(none: press i)"}\n'
+        f'instruction: {instruction or "none"}\n'
         f'operator: {state.get("operator") or "-"}   episodes: {counts or "none yet"}   '
         f'in memory: {state.get("ring_s", "?")} s\n'
         f'disk: {disk.get("free_mb", "?")} MB free, at least {disk.get("min_free_mb", "?")}   '
@@ -103,9 +124,25 @@ def _trouble(disk: DiagnosticStatus | None) -> Text:
     return Text(f'{disk.message}\n', 'bold red')
 
 
-def _topics(shown: Shown, width: int) -> Table:
+def _tables(shown: Shown, width: int, room: int) -> Iterator[list[RenderableType]]:
+    """
+    Yield all topics, then one fewer each time and how many are left out; the worst stay.
+
+    What has more rows than there are lines of ``room`` is passed over.
+    """
     topics = {part: status for part, status in shown.statuses.items()
               if part not in ('state', 'disk')}
+    if len(topics) < room:
+        yield [_topics(topics, width)]
+    worst = sorted(topics.items(), key=lambda item: item[1].level, reverse=True)
+    for count in range(min(len(worst) - 1, max(0, room - 2)), -1, -1):
+        bad = sum(status.level != DiagnosticStatus.OK for _, status in worst[count:])
+        left_out = Text(f'{len(worst) - count} topics not shown, {bad or "none"} with findings',
+                        'bold yellow' if bad else 'dim')
+        yield [_topics(dict(worst[:count]), width), left_out] if count else [left_out]
+
+
+def _topics(topics: Mapping[str, DiagnosticStatus], width: int) -> Table:
     columns = _columns([_values(status) for status in topics.values()], width)
     table = Table(box=None, pad_edge=False, header_style='bold')
     table.add_column('topic', overflow='fold')
@@ -129,12 +166,19 @@ def _columns(rows: Sequence[Mapping[str, str]], width: int) -> list[str]:
     return chosen
 
 
-def _prompt(shown: Shown) -> Text:
+def _prompt(shown: Shown, width: int) -> Text:
     if shown.typed is not None:
         return Text.assemble('instruction: ', (shown.typed, 'bold'), ('▏', 'blink'),
                              '   Enter gives it, Esc leaves it')
-    text = Text()
-    for key, name in {**KEYS, **OTHER_KEYS}.items():
+    text, left = Text(), width
+    simulated = {} if shown.table is None else SIMULATED_KEYS
+    for key, name in {**KEYS, **simulated, **OTHER_KEYS}.items():
+        length = len(f' {key}  {name}')
+        if length > left:   # a key and what it does stay together
+            text.append('\n')
+            left = width
         text.append(f' {key} ', 'reverse')
-        text.append(f' {name}  ')
+        text.append(f' {name}')
+        left -= length + 2
+        text.append('  ' if left > 0 else '')
     return text

@@ -25,13 +25,13 @@ from .private_graph import command_of, GraphError, NodeProcesses
 POLL_S = 0.1
 
 
-def work_in_front(processes: NodeProcesses, program: str | None) -> None:
+def work_in_front(processes: NodeProcesses, program: str | None, *arguments: str) -> None:
     """
     Let a program of this room have the terminal until it ends; without one wait for Ctrl-C.
 
     Raises GraphError when it fails or a node ends.
     """
-    front = subprocess.Popen(command_of(program)) if program else None
+    front = subprocess.Popen(command_of(program, *arguments)) if program else None
     try:
         while front is None or front.poll() is None:
             processes.check()

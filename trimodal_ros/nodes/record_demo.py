@@ -21,12 +21,16 @@ takes over) and the recorder, each a process of its own.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.task import Future
+from std_srvs.srv import Trigger
 import tyro
 
 from .conductor import Conductor
-from .demo import INSTRUCTIONS, task_of
 from .front import work_in_front
 from .private_graph import enter_private_graph, GraphError, NodeProcesses
 from .teleop_demo import SEED, start_session
@@ -39,18 +43,54 @@ from ..sim.layout import make_layout
 from ..spec import RobotSpec
 
 
+class Dealer:
+    """
+    Lays the table, and another one each time ``~/lay`` of the conductor is called.
+
+    Each has the next seed. The policy is held meanwhile, and then has no instruction.
+    """
+
+    def __init__(self, conductor: Conductor, seed: int):
+        self._conductor, self._seed = conductor, seed
+        self._thread = ThreadPoolExecutor(1)   # it waits for what the conductor's own one brings
+        conductor.set_scene(seed, make_layout(seed).task)
+
+    def open(self) -> None:
+        """Offer the service, once the policy is active."""
+        self._conductor.node.create_service(   # a group of its own: the others' answers must come
+            Trigger, '~/lay', self._on_lay, callback_group=MutuallyExclusiveCallbackGroup())
+
+    async def _on_lay(self, request, response):
+        laid = Future()
+        self._thread.submit(self._lay).add_done_callback(laid.set_result)
+        try:
+            response.message, response.success = (await laid).result(), True
+        except GraphError as error:
+            response.message, response.success = str(error), False
+        return response
+
+    def _lay(self) -> str:
+        self._seed += 1
+        self._conductor.lay_scene(self._seed, make_layout(self._seed).task)
+        return 'laid anew; press i to give an instruction'
+
+    def close(self) -> None:
+        self._thread.shutdown()
+
+
 def record(out: Path = Path('out/recordings'), checkpoint: Path | None = None,
            robot: Path | None = None, seed: int = SEED) -> int:
     """
     Record as many episodes as you like, and see what came of them.
 
     In the console: `i` and a sentence tells the robot what to do, `s` starts an episode, `y` or
-    `n` ends it as a success or a failure, `q` leaves. Episodes are added to those in the folder.
+    `n` ends it as a success or a failure, `t` lays the table anew, `q` leaves. Which cube lies on
+    which plate is told by the simulator. Episodes are added to those in the folder.
 
     :param out: Folder that gets one episode (rosbag2, MCAP) a folder.
     :param checkpoint: The policy's checkpoint folder (default: the shipped one).
     :param robot: Robot YAML (default: the shipped one's).
-    :param seed: Which cubes lie where.
+    :param seed: Which cubes lie where; each new table has the next.
     """
     robot = robot or shipped().robot
     checkpoint = checkpoint or shipped().checkpoint
@@ -62,10 +102,10 @@ def record(out: Path = Path('out/recordings'), checkpoint: Path | None = None,
         start_session(processes, robot, 'teleop.yaml', checkpoint, out)
         conductor = Conductor(processes)
         try:
-            conductor.set_scene(seed, task_of(INSTRUCTIONS[0]))
-            conductor.configure_and_activate()
-            print(f'on the table: {", ".join(sorted(make_layout(seed).cubes))}, and two plates')
-            work_in_front(processes, 'console')
+            with closing(Dealer(conductor, seed)) as dealer:
+                conductor.configure_and_activate()
+                dealer.open()
+                work_in_front(processes, 'console', '--simulated')
         finally:
             conductor.close()
     _show(out)

@@ -16,8 +16,9 @@
 A simulated robot as a ROS node, in real time: its driver, controllers and cameras.
 
 Publishes ``joint_states`` and a topic a camera, subscribes to the topic of each controller, all as
-the robot YAML of its scene names them; ``~/task_done`` and ``~/scene_task_done`` where the scene
-has a task. Service ``~/reset`` (std_srvs/Trigger) lays the scene the parameters name.
+the robot YAML of its scene names them; where the scene has a task, ``~/task_done``,
+``~/scene_task_done`` and ``~/table``, which cube lies on which plate in words. Service
+``~/reset`` (std_srvs/Trigger) lays the scene the parameters name.
 
 One thread owns the simulator (an OpenGL context belongs to a thread) and paces it by the
 node's clock; callbacks only put work in its queue.
@@ -34,7 +35,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 import rclpy
 from rclpy.node import Node
 from sensor_msgs.msg import Image, JointState
-from std_msgs.msg import Bool
+from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
@@ -71,6 +72,8 @@ class SimulatedRobotNode(Node):
         self._joints = self.create_publisher(JointState, 'joint_states', SENSOR_QOS)
         self._done = {topic: self.create_publisher(Bool, topic, LATCHED_QOS)
                       for topic in (TASK_DONE, SCENE_TASK_DONE) if self._scene.tabletop}
+        self._table = (self.create_publisher(String, '~/table', LATCHED_QOS)
+                       if self._scene.tabletop else None)
         for group in self._scene.robot.groups:
             declare_controller(self, self._scene.robot, group,
                                self._scene.controller_rules(group.topic))
@@ -178,6 +181,7 @@ class SimulatedRobotNode(Node):
                 self._next_images_ns + round(NS_PER_S / self._value('camera_hz')), now)
             for camera, publisher in self._images.items():
                 publisher.publish(self._simulated.image(camera))
+            self._publish_table()
             self._viewer.sync()
 
     def _publish_done(self) -> None:
@@ -186,6 +190,14 @@ class SimulatedRobotNode(Node):
             if done != self._was_done.get(topic):
                 self._was_done[topic] = done
                 self._done[topic].publish(Bool(data=done))
+
+    def _publish_table(self) -> None:
+        if self._table is None:
+            return
+        account = self._simulated.world.table.account(self._simulated.layout.cubes)
+        if account != self._account:
+            self._account = account
+            self._table.publish(String(data=account))
 
     def _report(self, now: int) -> None:
         self._next_report_ns = now + round(REPORT_S * NS_PER_S)
@@ -222,7 +234,7 @@ class SimulatedRobotNode(Node):
         self._simulated.reset(layout, now)
         self._reset_at_ns = self._next_joints_ns = self._next_images_ns = now
         self._next_report_ns = now + round(REPORT_S * NS_PER_S)
-        self._lost_ns, self._was_done = 0, {}
+        self._lost_ns, self._was_done, self._account = 0, {}, ''
 
     def _lay(self) -> tuple[dict[str, Task], Layout]:
         layout = make_layout(self._value('seed'))

@@ -16,6 +16,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import mujoco
 import numpy as np
 
@@ -93,6 +95,15 @@ class Table:
         velocity = self.data.joint(task.object).qvel
         at_rest = np.linalg.norm(velocity[:3]) < AT_REST_M_S
         return bool(on_plate and at_rest and not self._touches_jaw(task.object))
+
+    def account(self, cubes: Iterable[str]) -> str:
+        """Return which of the cubes lies on which plate, released and at rest, as one line."""
+        left, told = sorted(cubes), []
+        for place in PLACES:
+            on_it = [cube for cube in left if self.is_done(Task(cube, place))]
+            left = [cube for cube in left if cube not in on_it]
+            told.append(f'{place}: {", ".join(on_it) or "nothing"}')
+        return '; '.join([*told, f'elsewhere: {", ".join(left) or "nothing"}'])
 
     def _touches_jaw(self, cube: str) -> bool:
         cube_id = self.model.geom(cube).id

@@ -314,10 +314,14 @@ def test_session_to_record_in(tmp_path):
         screen.shows('policy/decision')
         screen.shows('left plate: nothing; right plate: nothing; '
                      f'elsewhere: {", ".join(sorted(make_layout(SEED).cubes))}')
-        screen.press('t')
-        cubes = sorted(make_layout(SEED + 1).cubes)
-        screen.shows(f'elsewhere: {", ".join(cubes)}')
-        screen.shows('table: laid anew')
+
+        def is_laid():
+            screen.forget()
+            screen.press('t')
+            screen.shows('table: ')  # or that nobody offers it yet
+            return 'table: being laid' in screen.read()
+        wait_for(is_laid, 'the table to be laid anew')
+        screen.shows(f'elsewhere: {", ".join(sorted(make_layout(SEED + 1).cubes))}')
         screen.press('iput the blue cube on the left plate\r')
         screen.shows('instruction: put the blue cube')
 

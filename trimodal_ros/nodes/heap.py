@@ -24,21 +24,15 @@ from __future__ import annotations
 import ctypes
 import time
 
-M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8    # malloc.h of glibc
-IMAGE_BYTES = 128 * 1024      # its own default, which it raises to 32 MB as images are freed
+M_ARENA_MAX = -8    # malloc.h of glibc
 TRIM_EVERY_S = 60.0   # takes 0.3 to 0.9 ms
 
 
 def share_one_heap() -> None:
-    """
-    Have all threads of this process allocate from one heap, where each of DDS's had its own.
-
-    Images lie outside of it, each in pages of its own: among small things they leave holes.
-    """
+    """Have all threads of this process allocate from one heap, where each of DDS's had its own."""
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
     if mallopt is not None:
         mallopt(M_ARENA_MAX, 1)
-        mallopt(M_MMAP_THRESHOLD, IMAGE_BYTES)
 
 
 class HeapTrim:
